@@ -1,0 +1,1 @@
+//! Content-addressed raw originals and attachments.

@@ -1,0 +1,1 @@
+//! The adapter kit: everything an author of a channel adapter needs.

@@ -1,0 +1,1 @@
+//! Accept, triage, deliver: acknowledgments, retries and dead letters.

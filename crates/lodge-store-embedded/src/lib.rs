@@ -1,0 +1,1 @@
+//! The default durable store: one SQLite file, one writer thread, grouped commits.

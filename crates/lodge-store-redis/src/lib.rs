@@ -1,0 +1,1 @@
+//! The store ports over Redis; each atomic step is one script.

@@ -1,0 +1,1 @@
+//! Model store, fakes, golden runner and conformance suites.

@@ -1,0 +1,1 @@
+//! Speaks with the core ticket service both ways.

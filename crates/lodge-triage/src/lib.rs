@@ -1,0 +1,1 @@
+//! Compiles rules and evaluates them: classification, priority and route, with reasons.

@@ -1,0 +1,1 @@
+//! The gateway through which every customer contact becomes exactly one ticket.
