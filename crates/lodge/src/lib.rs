@@ -1,1 +1,3 @@
 //! The gateway through which every customer contact becomes exactly one ticket.
+
+pub mod http;
