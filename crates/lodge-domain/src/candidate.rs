@@ -2,7 +2,8 @@
 
 use crate::hash::{Digest, digest_parts};
 use crate::{
-    Assurance, BrandName, Contact, ConversationId, EnvelopeId, Flag, OriginKind, PartyHandle, Placement,
+    Assurance, BrandName, Contact, ConversationId, EnvelopeId, Flag, InboxName, OriginKind, PartyHandle,
+    Placement,
 };
 use crate::{Reference, ReturnPath, ThreadKey, ThreadKeyValue};
 use bytes::Bytes;
@@ -47,6 +48,8 @@ impl DedupeKey {
 pub struct Candidate {
     /// Whose conversations it may join.
     pub brand: BrandName,
+    /// The inbox it came in by; a conversation keeps that of its founder.
+    pub inbox: InboxName,
     /// [`DedupeKey::digest`].
     pub dedupe: Digest,
     /// [`DedupeKey::source_digest`].
@@ -99,6 +102,7 @@ impl Candidate {
         let references = (0..Reference::PROBES).map(|probe| Reference::derive(&founds, probe)).collect();
         Ok(Self {
             brand: brand.clone(),
+            inbox: contact.inbox.name.clone(),
             dedupe,
             source: contact.dedupe.source_digest(brand),
             references,

@@ -68,14 +68,16 @@ impl Conversation {
 pub struct ConversationChange {
     /// How far it is now.
     pub status: Option<ConversationStatus>,
-    /// Until when a contact reopens it; taken together with `status: Closed`, cleared by any other status.
+    /// Until when a contact reopens it; taken together with `status: Closed`, cleared by any other status, and looked at
+    /// only where there is a status.
     pub reopen_until: Option<Timestamp>,
     /// The core's own id for it.
     pub external_id: Option<String>,
     /// The queue it is in.
     pub queue: Option<String>,
-    /// Somebody the core adds.
+    /// Somebody the core adds: as unverified; nothing where they take part already.
     pub participant: Option<PartyHandle>,
-    /// Later contacts land on this conversation instead.
+    /// Later contacts land on this conversation instead. Not taken where it is unknown or leads back here over any
+    /// number of merges; a later merge replaces an earlier one.
     pub merged_into: Option<ConversationId>,
 }

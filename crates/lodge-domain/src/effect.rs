@@ -13,7 +13,8 @@ pub enum Effect {
     /// Adds work; nothing where its id is pending, dead, or was settled `Done` in this same step.
     Enqueue(NewWork),
     /// Gives the next sequence number of `conversation` (after following merges) to a later event and enqueues an
-    /// [`crate::WorkKind::Announce`] item in lane Triage for it; nothing where the event was recorded before.
+    /// [`crate::WorkKind::Announce`] item in lane Triage for it (id `WorkId::of(event, "announce", 0)`, payload the part,
+    /// due at `at`); nothing where the event was recorded before or the conversation is unknown.
     Record {
         /// The event's id.
         event: EventId,
@@ -42,21 +43,21 @@ pub enum Effect {
         /// The decision.
         decision: Box<Decision>,
     },
-    /// Binds keys to a conversation; a key that is bound already stays where it is.
+    /// Binds keys to a conversation, if that is known; a key that is bound already stays where it is.
     Learn {
         /// The conversation.
         conversation: ConversationId,
         /// The keys.
         keys: Vec<ThreadKeyValue>,
     },
-    /// Binds trace keys to an envelope, so that an operator finds it by them.
+    /// Binds trace keys to an envelope, if that is known, so that an operator finds it by them.
     Trace {
         /// The envelope.
         envelope: EnvelopeId,
         /// The keys.
         keys: Vec<ThreadKeyValue>,
     },
-    /// Changes the facts of a conversation; nothing where it is unknown.
+    /// Changes the facts of a conversation, itself and not what it was merged into; nothing where it is unknown.
     Change {
         /// The conversation.
         conversation: ConversationId,

@@ -25,7 +25,8 @@ pub trait DeadLetters: Send + Sync {
     /// Adds one that never was work (a raw original in quarantine); nothing where its id is there already.
     async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError>;
 
-    /// Those of a brand, oldest first, after `after`, up to `most`.
+    /// Those of a brand, in the order they were given up, after `after`, up to `most`; from the oldest where `after` is
+    /// not (or no longer) among them.
     async fn page(
         &self,
         brand: &BrandName,
@@ -36,7 +37,7 @@ pub trait DeadLetters: Send + Sync {
     /// One.
     async fn dead_letter(&self, brand: &BrandName, id: &WorkId) -> Result<Option<DeadLetter>, StoreError>;
 
-    /// Puts one back into its lane, due at once, with no attempts and no mark, and removes it here, in one step;
+    /// Puts one back into its lane, due at once, with no attempts, claims or mark, and removes it here, in one step;
     /// `false` where there is none. Not for quarantine, which its door takes in again.
     async fn replay(&self, brand: &BrandName, id: &WorkId) -> Result<bool, StoreError>;
 

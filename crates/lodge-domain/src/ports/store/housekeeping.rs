@@ -5,13 +5,15 @@ use jiff::Timestamp;
 /// Classes of records that age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurgeClass {
-    /// Dedupe and source entries.
+    /// Dedupe and source entries, by when their contact was accepted.
     Dedupe,
-    /// Conversations whose last contact is old, with their keys, envelopes, journals and outbound records.
+    /// Conversations whose last contact is old, with their keys, envelopes, journals and outbound records; none that
+    /// still has work or dead letters.
     Conversations,
-    /// Events in the feed whose forward is settled.
+    /// Events in the feed that are old and whose forward (work of kind Forward with the event as subject) is neither
+    /// pending nor among the dead letters.
     Feed,
-    /// Guards of commands, windows of budgets, expired leases.
+    /// Guards of commands by when they were kept, windows of budgets and leases by when they ended. Fences never go back.
     Transient,
 }
 

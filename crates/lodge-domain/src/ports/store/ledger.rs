@@ -24,7 +24,8 @@ pub enum Lookup {
 /// # Accept
 /// One receipt for each candidate, in order; every candidate is decided in one atomic step, in the order given, and is
 /// durable when the call returns. For each:
-/// 1. `dedupe` known: [`crate::Placement::Duplicate`] with the first receipt; nothing is written.
+/// 1. `dedupe` known: [`crate::Placement::Duplicate`] with the first receipt; nothing is written. It is known at least
+///    until both its entry and its envelope were purged.
 /// 2. `source` known with another `dedupe`: goes on as a contact of its own, flagged `conflict`.
 /// 3. Placement, by the first thread key that decides, following merges (a cycle is never written):
 ///    - `Always` that matches: appended. A party that does not take part is flagged `new_participant`.
@@ -47,16 +48,25 @@ pub enum Lookup {
 /// 6. Taking part: a founder does. A participant's assurance rises to the highest seen. A human, not failed contact by
 ///    a participant (or founder) sets the way back, and if authenticated adds `introduces` (as unverified).
 ///    A newcomer (`new_participant`) adds nobody and changes no way back.
-/// 7. A new conversation takes the first of `references` that no other conversation of the brand has.
+/// 7. A new conversation takes the first of `references` that no other conversation of the brand has; where all are
+///    taken the call fails and nothing of the batch is written.
+///
+/// Read closely: an appended contact has no `suggested_parent`, nor has one with `follows`. Flags of rule 3 belong to
+/// appending, so one that rule 4 makes new carries neither `new_participant` nor `subject_changed`. `matched` is the
+/// label of the key that decided, also for `follows`; it is `None` where no key did. Merging takes no participants
+/// along: who took part in the merged conversation alone is a stranger to the survivor. A merge whose survivor was
+/// purged counts no longer. A trace key may be bound to several envelopes.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// See the trait.
     async fn accept(&self, batch: Vec<Candidate>) -> Result<Vec<Receipt>, StoreError>;
 
-    /// Applies a step: all of its effects or none. `LeaseLost` is never answered here.
+    /// Applies a step: all of its effects or none. `LeaseLost` is never answered here. The guard is looked at first, then
+    /// the versions of outbound records; a stale step leaves no guard behind.
     async fn apply(&self, step: Step) -> Result<Applied, StoreError>;
 
-    /// The envelopes that `lookup` names, ordered by conversation and sequence; empty where there are none.
+    /// The envelopes that `lookup` names, ordered by conversation and sequence; empty where there are none. Merges are
+    /// not followed.
     async fn find(&self, brand: &BrandName, lookup: Lookup) -> Result<Vec<Envelope>, StoreError>;
 
     /// The facts of a conversation, itself and not what it was merged into.
@@ -90,6 +100,6 @@ pub trait Ledger: Send + Sync {
     /// The journal lines of these subjects, in order of time.
     async fn journal(&self, brand: &BrandName, subjects: &[String]) -> Result<Vec<JournalLine>, StoreError>;
 
-    /// The brands that have records here, sorted.
+    /// The brands that ever accepted a contact, applied a step or buried a dead letter here, sorted.
     async fn brands(&self) -> Result<Vec<BrandName>, StoreError>;
 }

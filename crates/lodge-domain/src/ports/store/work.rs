@@ -11,6 +11,12 @@ use std::time::Duration;
 /// `Done` or `Dead`; one that waits for its retry holds the others of its conversation back, and nobody else.
 /// Claims rotate over brands, so that a flood in one does not starve another. Leases never guard correctness: whatever
 /// is done twice must be recognised by the far side.
+///
+/// Read closely: a lease is lost once somebody else claimed the work, or it was settled; one that merely ended can
+/// still be settled, renewed and marked. Work whose lease ended counts as due since then. "In the order it was enqueued"
+/// is within one brand, lane and conversation; a dead letter that is replayed goes to the end. Work without a
+/// conversation waits for nobody. `Dead` keeps the attempts as they were counted so far. A quarantined letter that was
+/// never work is only ever a dead letter.
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
     /// Up to `most` items of `lane` that are due, each leased for `lease`; oldest due first within a brand.
