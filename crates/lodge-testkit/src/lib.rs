@@ -1,1 +1,10 @@
-//! Model store, fakes, golden runner and conformance suites.
+//! What tests of every room share: samples, fakes for each port, the model store, and the suites that stores must pass.
+//!
+//! Here never lives anything that a release binary needs; only tests and benches depend on this crate.
+#![warn(missing_docs)]
+
+pub mod fakes;
+pub mod samples;
+
+pub use fakes::{ManualClock, MemoryBlobs, SeededEntropy};
+pub use samples::{SampleContact, sample_contact};
