@@ -1,1 +1,15 @@
-fn main() {}
+//! Chores of this repository, run as `cargo xtask <chore>`. Never part of the gateway.
+//!
+//! Start reading in `cli.rs`. What a check demands stands in the first lines of its file under `tidy/`.
+
+mod bench;
+mod cli;
+mod generate;
+mod install;
+mod shell;
+mod test;
+mod tidy;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,79 @@
+//! Places: every top-level folder has its sign, every fixture folder its provenance and its answers.
+
+use super::{Finding, tree::SourceFile};
+use std::path::Path;
+
+/// Every top-level folder without a README.
+pub(super) fn rooms(root: &Path, files: &[SourceFile]) -> Vec<Finding> {
+    let mut rooms: Vec<&str> =
+        files.iter().filter_map(|file| file.path.split_once('/')).map(|(room, _)| room).collect();
+    rooms.dedup();
+    let bare = rooms.into_iter().filter(|room| !root.join(room).join("README.md").is_file());
+    bare.map(|room| Finding(format!("{room}/ has no README.md that says what it is for"))).collect()
+}
+
+/// Every mail fixture without its expected event, every expected event without its mail, and every family of fixtures
+/// that `fixtures/README.md` does not tell the origin of.
+pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
+    let has = |path: &str| files.iter().any(|file| file.path == path);
+    let readme =
+        files.iter().find(|file| file.path == "fixtures/README.md").map_or("", |file| file.text.as_str());
+    let mut findings = Vec::new();
+    for file in files.iter().filter(|file| file.path.starts_with("fixtures/")) {
+        if let Some(stem) = file.path.strip_suffix(".eml")
+            && has_answers(files, stem)
+            && !has(&format!("{stem}.expected.json"))
+        {
+            findings.push(Finding(format!("{}: no {stem}.expected.json beside it", file.path)));
+        }
+        if let Some(stem) = file.path.strip_suffix(".expected.json")
+            && !has(&format!("{stem}.eml"))
+        {
+            findings.push(Finding(format!("{}: its mail is gone", file.path)));
+        }
+        let family = file.path.split('/').nth(1).unwrap_or_default();
+        let told = readme.contains(&format!("`{family}/"));
+        if family != "README.md" && !told {
+            findings.push(Finding(format!(
+                "{}: fixtures/README.md does not say where `{family}/` comes from",
+                file.path
+            )));
+        }
+    }
+    findings
+}
+
+/// Whether the folder of `stem` keeps an answer per file; hostile corpora assert one property of them all instead, and
+/// a folder says so by having no answer at all.
+fn has_answers(files: &[SourceFile], stem: &str) -> bool {
+    let folder = stem.rsplit_once('/').map_or("", |(folder, _)| folder);
+    files
+        .iter()
+        .any(|file| file.path.starts_with(&format!("{folder}/")) && file.path.ends_with(".expected.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(paths: &[&str]) -> Vec<SourceFile> {
+        let file = |path: &&str| SourceFile {
+            path: (*path).to_owned(),
+            text: if *path == "fixtures/README.md" {
+                "| `email/` | made here |".to_owned()
+            } else {
+                String::new()
+            },
+        };
+        paths.iter().map(file).collect()
+    }
+
+    #[test]
+    fn a_mail_without_answer_and_an_answer_without_mail_are_found() {
+        let good = ["fixtures/README.md", "fixtures/email/a/x.eml", "fixtures/email/a/x.expected.json"];
+        assert!(fixtures(&tree(&good)).is_empty());
+        let bad = [&good[..], &["fixtures/email/a/y.eml", "fixtures/email/a/z.expected.json"]].concat();
+        assert_eq!(fixtures(&tree(&bad)).len(), 2);
+        assert_eq!(fixtures(&tree(&["fixtures/README.md", "fixtures/voice/x.json"])).len(), 1);
+    }
+}
