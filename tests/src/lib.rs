@@ -1,1 +1,28 @@
-//! The rig.
+//! The rig of the end-to-end tests: the built gateway as a process, and everything it speaks with. Knows the gateway by
+//! its contract alone (command line, configuration, HTTP, ticket events); none of its crates is linked in.
+//!
+//! Start reading in `house.rs`; a scenario builds a [`House`], lets a [`Gateway`] run in it, and looks at what arrives.
+
+pub mod clock;
+pub mod core;
+pub mod desk;
+pub mod dovecot;
+pub mod gateway;
+pub mod house;
+pub mod mail;
+pub mod needs;
+pub mod ports;
+pub mod postfix;
+pub mod process;
+pub mod redis;
+pub mod smtp_sink;
+
+pub use self::core::{Answer, Core};
+pub use desk::Desk;
+pub use dovecot::Dovecot;
+pub use gateway::{Gateway, Output};
+pub use house::{House, Plan, Store};
+pub use mail::Mail;
+pub use postfix::Postfix;
+pub use redis::RedisServer;
+pub use smtp_sink::{Phase, Say, SmtpSink};
