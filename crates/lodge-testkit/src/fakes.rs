@@ -3,7 +3,11 @@
 mod blobs;
 mod clock;
 mod entropy;
+mod replier;
+mod sink;
 
 pub use blobs::MemoryBlobs;
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use replier::RecordingReplier;
+pub use sink::RecordingSink;

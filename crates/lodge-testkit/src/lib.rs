@@ -3,8 +3,11 @@
 //! Here never lives anything that a release binary needs; only tests and benches depend on this crate.
 #![warn(missing_docs)]
 
+pub mod conformance;
 pub mod fakes;
+pub mod model_store;
 pub mod samples;
 
-pub use fakes::{ManualClock, MemoryBlobs, SeededEntropy};
+pub use fakes::{ManualClock, MemoryBlobs, RecordingReplier, RecordingSink, SeededEntropy};
+pub use model_store::ModelStore;
 pub use samples::{SampleContact, sample_contact};
