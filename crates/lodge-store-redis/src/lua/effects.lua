@@ -1,0 +1,159 @@
+-- Shared by apply and settle: effects are read and checked as a whole before the first of them writes.
+local function truth(key, field) return call('HEXISTS', key, field) == 1 end
+local function known(conv) return truth(P .. 'c:' .. conv, 'ref') end
+-- The conversation that `conv` was merged into in the end; nil where it is unknown.
+local function survivor(conv)
+  if not known(conv) then return nil end
+  for _ = 1, 1024 do
+    local into = call('HGET', P .. 'c:' .. conv, 'merged')
+    if not into or not known(into) then break end
+    conv = into
+  end
+  return conv
+end
+-- Whether the merges of `from` lead to `to`; an endless chain counts as one that does.
+local function leads(from, to)
+  for _ = 1, 4096 do
+    if from == to then return true end
+    from = call('HGET', P .. 'c:' .. from, 'merged')
+    if not from then return false end
+  end
+  return true
+end
+
+local READ = {
+  E = function() -- enqueue
+    return { id = id(), lane = name(), kind = name(), conv = optional_id(), seq = take(), due = time(), static = take() }
+  end,
+  R = function() return { event = id(), conv = id(), at = time(), work = id(), static = take() } end, -- record
+  P = function() return { event = id(), conv = optional_id(), at = time(), body = take() } end, -- publish
+  D = function() return { envelope = id(), json = take() } end, -- decide
+  L = function() return { conv = id(), keys = packed(16) } end, -- learn
+  T = function() return { envelope = id(), keys = packed(16) } end, -- trace
+  C = function() -- change; a value is absent as '', else behind a '+'
+    return { conv = id(), status = take(), reopen = take(), ext = take(), queue = take(), handle = take(),
+      into = optional_id() }
+  end,
+  O = function() return { id = id(), version = number(1, 2 ^ 53), conv = id(), json = take() } end, -- outbound
+  J = function() return { subject = name(), field = take(), at = time() } end, -- journal
+}
+local function read_effects()
+  local effects = {}
+  for at = 1, number(0, 1000) do
+    local op = take()
+    local read = READ[op]
+    need(read, 'an unknown effect')
+    effects[at] = read()
+    effects[at].op = op
+  end
+  return effects
+end
+-- False where an outbound record was changed by somebody else meanwhile. Reads what effects write, so that a key of
+-- another type stops the step before its first write.
+local function fresh(effects)
+  local versions = {}
+  for _, e in ipairs(effects) do
+    if e.op == 'O' then
+      local stored = versions[e.id]
+      if not stored then
+        local raw = call('GET', P .. 'p:' .. e.id)
+        stored = raw and tonumber(raw:match('^%d+')) or 0
+      end
+      if e.version ~= stored + 1 then return false end
+      versions[e.id] = e.version
+      call('STRLEN', P .. 'n:' .. e.conv)
+    elseif e.op == 'E' then
+      truth(P .. 'w', e.id)
+      call('ZCARD', P .. 'z:' .. e.lane)
+      call('ZCARD', P .. 'a:' .. e.lane)
+      call('HLEN', P .. 'h:' .. e.lane)
+      call('LLEN', P .. 'q:' .. e.lane .. ':' .. e.conv)
+    elseif e.op == 'R' then
+      truth(P .. 'v:' .. e.event:sub(1, 3), e.event)
+      known(e.conv)
+      call('STRLEN', P .. 'n:' .. e.conv)
+    elseif e.op == 'P' then
+      truth(P .. 'fb', e.event)
+      call('ZCARD', P .. 'fz')
+    elseif e.op == 'J' then
+      call('HLEN', P .. 'j:' .. e.subject)
+    elseif e.op == 'D' then
+      call('STRLEN', P .. 'x:' .. e.envelope)
+    end
+  end
+  return true
+end
+
+local DO = {}
+function DO.E(e, now, done)
+  if e.id == done or truth(P .. 'w', e.id) or truth(P .. 'dl', e.id) then return end
+  enqueue(new_work(e.id, e.lane, e.kind, e.conv, e.seq, e.due, now, e.static))
+end
+function DO.R(e, now, done)
+  local events = P .. 'v:' .. e.event:sub(1, 3)
+  if truth(events, e.event) then return end
+  local conv = survivor(e.conv)
+  if not conv then return end
+  local seq = call('HINCRBY', P .. 'c:' .. conv, 'seq', 1)
+  call('HSET', events, e.event, seq)
+  call('APPEND', P .. 'n:' .. conv, 'v' .. e.event)
+  DO.E({ id = e.work, lane = 'triage', kind = 'announce', conv = conv, seq = tostring(seq), due = e.at,
+    static = e.static }, now, done)
+end
+function DO.P(e)
+  if truth(P .. 'fb', e.event) then return end
+  local position = call('HINCRBY', HEAD, 'fpos', 1)
+  call('HSET', P .. 'fb', e.event, e.at .. (e.conv == '' and (' '):rep(26) or e.conv) .. e.body)
+  call('ZADD', P .. 'fz', position, e.event .. e.at)
+end
+function DO.D(e)
+  if call('EXISTS', P .. 'e:' .. e.envelope) == 1 then call('SET', P .. 'x:' .. e.envelope, e.json) end
+end
+function DO.L(e)
+  if not known(e.conv) then return end
+  for from = 1, #e.keys, 16 do
+    local key = e.keys:sub(from, from + 15)
+    if call('HSETNX', P .. 'k:' .. bucket5(key), key, e.conv) == 1 then
+      call('APPEND', P .. 'n:' .. e.conv, 'k' .. key)
+    end
+  end
+end
+function DO.T(e)
+  local conv = call('GETRANGE', P .. 'e:' .. e.envelope, 4, 29)
+  if conv == '' then return end
+  for from = 1, #e.keys, 16 do
+    local key = e.keys:sub(from, from + 15)
+    local bound = call('HGET', P .. 'y:' .. bucket5(key), key) or ''
+    if #bound < 26 * MOST_TRACES and not bound:find(e.envelope, 1, true) then
+      call('HSET', P .. 'y:' .. bucket5(key), key, bound .. e.envelope)
+      call('APPEND', P .. 'n:' .. conv, 't' .. key)
+    end
+  end
+end
+function DO.C(e)
+  local key = P .. 'c:' .. e.conv
+  if not known(e.conv) then return end
+  if e.status ~= '' then
+    call('HSET', key, 'status', e.status, 'reopen', e.status == 'c' and e.reopen or '')
+  end
+  if e.ext ~= '' then call('HSET', key, 'ext', e.ext:sub(2)) end
+  if e.queue ~= '' then call('HSET', key, 'queue', e.queue:sub(2)) end
+  if e.handle ~= '' then
+    local people = call('HGET', key, 'people') or '\n'
+    if not people:find('\n' .. e.handle:sub(2) .. '\t', 1, true) then
+      call('HSET', key, 'people', people .. e.handle:sub(2) .. '\t1\n')
+    end
+  end
+  if e.into ~= '' and known(e.into) and not leads(e.into, e.conv) then call('HSET', key, 'merged', e.into) end
+end
+function DO.O(e)
+  if e.version == 1 then call('APPEND', P .. 'n:' .. e.conv, 'o' .. e.id) end
+  call('SET', P .. 'p:' .. e.id, e.version .. '\n' .. e.json)
+end
+function DO.J(e)
+  local key = P .. 'j:' .. e.subject
+  if not truth(key, e.field) then call('HSET', key, e.field, e.at .. call('HINCRBY', HEAD, 'jn', 1)) end
+end
+local function do_effects(effects, now, done)
+  for _, e in ipairs(effects) do DO[e.op](e, now, done) end
+end
