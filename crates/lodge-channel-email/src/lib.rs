@@ -1,1 +1,5 @@
 //! E-mail: IMAP in, SMTP out.
+
+pub mod compose;
+pub mod tokens;
+pub mod understand;
