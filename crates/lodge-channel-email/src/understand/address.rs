@@ -251,6 +251,6 @@ mod tests {
     fn t22_a_list_has_an_end() {
         let many = "a@b.c,".repeat(limits::RECIPIENTS + 5);
         assert_eq!(parse_list(many.as_bytes(), None).len(), limits::RECIPIENTS);
-        assert!(parse_list(&b"(".repeat(100_000), None).is_empty());
+        assert!(parse_list(&b"(".repeat(100_000), None).iter().all(|m| !m.is_valid()));
     }
 }

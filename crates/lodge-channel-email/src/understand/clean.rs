@@ -11,7 +11,7 @@ pub(crate) fn is_invisible(c: char) -> bool {
 
 /// One line of text: no controls, no direction marks, white space collapsed, at most `most` characters.
 pub(crate) fn line(text: &str, most: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(4 * most));
+    let mut out = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut count = 0;
     for c in text.chars() {
         let c = if c.is_whitespace() || c.is_control() { ' ' } else { c };

@@ -150,7 +150,9 @@ fn field_colon(line: &[u8]) -> Option<usize> {
 
 /// Where the block that goes on at `at` ends.
 fn end_of_block(raw: &[u8], at: usize) -> usize {
-    let rest = &raw[at.min(raw.len())..];
+    // The last line end may belong to the mark.
+    let at = at.min(raw.len()).saturating_sub(1);
+    let rest = &raw[at..];
     let blank = |mark: &[u8]| words::find(rest, mark).map(|found| at + found + mark.len());
     blank(b"\n\r\n").into_iter().chain(blank(b"\n\n")).min().unwrap_or(raw.len())
 }

@@ -207,12 +207,10 @@ fn is_introduction(text: &str) -> bool {
     let lower = text.to_lowercase();
     let lower = lower.trim_start_matches(['>', ' ', '*']);
     let end = lower.trim_end_matches([' ', '*', '\u{a0}']);
-    let tells = |start: &str, verb: &str| {
-        lower.starts_with(start)
-            && (end.ends_with(&format!("{verb}:"))
-                || end.ends_with(&format!("{verb} :"))
-                || end.ends_with(&format!("{verb}：")))
-    };
+    if !end.ends_with([':', '：']) && !(starts_with_date(lower) && end.ends_with('>')) {
+        return false;
+    }
+    let tells = |start: &str, verb: &str| lower.starts_with(start) && lower.contains(verb);
     let has_digit_or_address = end.bytes().any(|b| b.is_ascii_digit()) || end.contains('@');
     if table::INTRODUCTIONS.iter().any(|(start, verb)| !start.is_empty() && tells(start, verb))
         && has_digit_or_address
