@@ -87,7 +87,9 @@ impl Rules {
 pub fn compile(rules: &[Rule], queues: &Queues, inboxes: &InboxDefaults) -> Result<Rules, Vec<RuleError>> {
     let mut queues = queues.clone();
     if queues.0.is_empty() {
-        queues.0.insert(Queues::ONLY.to_owned(), crate::QueueSettings { fallback: true, reopen: None });
+        queues
+            .0
+            .insert(Queues::ONLY.to_owned(), crate::QueueSettings { fallback: true, ..Default::default() });
     }
     let mut compiler = Compiler {
         queues: &queues,

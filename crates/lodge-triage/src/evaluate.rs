@@ -2,6 +2,7 @@
 
 use crate::compile::{Compiled, Rules};
 use crate::facts::{Facts, word};
+use crate::{InboxDefault, RuleSet};
 use lodge_domain::{
     Conversation, Decision, Envelope, Placement, Priority, Reason, SignedDuration, TicketType,
 };
@@ -40,9 +41,13 @@ pub fn evaluate(rules: &Rules, envelope: &Envelope, conversation: Option<&Conver
 }
 
 impl Draft {
-    /// A contact that continues a conversation starts in that conversation's queue, as long as that still exists.
+    /// Starts with what the inbox defaults to. A contact that continues a conversation starts in that conversation's
+    /// queue, as long as that still exists.
     pub(crate) fn starting(rules: &Rules, envelope: &Envelope, conversation: Option<&Conversation>) -> Self {
         let mut draft = Self::default();
+        if let Some(default) = rules.inboxes.0.get(&envelope.contact.inbox.name) {
+            draft.defaults(default, envelope);
+        }
         let queue = conversation.and_then(|conversation| conversation.queue.as_deref());
         if let Some(queue) = queue
             && envelope.receipt.placement != Placement::New
@@ -55,6 +60,25 @@ impl Draft {
         draft
     }
 
+    fn defaults(&mut self, default: &InboxDefault, envelope: &Envelope) {
+        let InboxDefault { category, priority, kind, tags, .. } = default;
+        if category.is_none() && priority.is_none() && kind.is_none() && tags.is_empty() {
+            return;
+        }
+        let set = RuleSet {
+            category: category.clone(),
+            priority: *priority,
+            kind: *kind,
+            tags: tags.clone(),
+            ..RuleSet::default()
+        };
+        let done = self.apply(&set);
+        self.reason(
+            "inbox default",
+            format!("inbox is {}; set {}", envelope.contact.inbox.name, done.join(", ")),
+        );
+    }
+
     /// Applies a rule that matched.
     pub(crate) fn take(&mut self, rule: &Compiled, facts: &Facts<'_>, rules: &Rules) {
         let mut because = Vec::new();
@@ -62,13 +86,12 @@ impl Draft {
         if because.is_empty() {
             because.push("always".to_owned());
         }
-        let set = self.apply(rule);
+        let set = self.apply(&rule.set);
         let set = if set.is_empty() { String::new() } else { format!("; set {}", set.join(", ")) };
         self.reason(&rule.name, format!("{}{set}", because.join(", ")));
     }
 
-    fn apply(&mut self, rule: &Compiled) -> Vec<String> {
-        let set = &rule.set;
+    fn apply(&mut self, set: &RuleSet) -> Vec<String> {
         let mut done = Vec::new();
         if let Some(kind) = set.kind {
             self.kind = Some(kind);

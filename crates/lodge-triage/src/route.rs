@@ -1,7 +1,7 @@
 //! Queues and what inboxes default to: where a contact goes when no rule says so. Nothing is unroutable (J01).
 
 use crate::Span;
-use lodge_domain::InboxName;
+use lodge_domain::{InboxName, Priority, TicketType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub struct QueueSettings {
     pub fallback: bool,
     /// How long after closing a contact still reopens a conversation of this queue (default 72 hours).
     pub reopen: Option<Span>,
+    /// What the queue is for.
+    pub description: Option<String>,
 }
 
 /// All queues by name.
@@ -44,6 +46,14 @@ impl Queues {
 pub struct InboxDefault {
     /// Its queue.
     pub queue: Option<String>,
+    /// Its category.
+    pub category: Option<String>,
+    /// Its priority.
+    pub priority: Option<Priority>,
+    /// What its contacts ask for.
+    pub kind: Option<TicketType>,
+    /// Tags that every contact of it gets.
+    pub tags: Vec<String>,
 }
 
 /// All inboxes that are configured, each with its defaults. Rules may only name these; an empty list is not checked.

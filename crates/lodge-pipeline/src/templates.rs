@@ -1,0 +1,282 @@
+//! The texts of acknowledgments: built in for eight languages, replaced by the operator's own where there are any.
+//!
+//! A template's first line is the subject, the rest the text; an HTML template has the body alone. Values are data and
+//! never templates (T39); an unknown variable is an error when templates are loaded; what fails later falls back to the
+//! built-in text, so that no template ever holds a contact up (E07).
+
+use crate::events;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+const BUILT_IN: [(&str, &str); 8] = [
+    ("de", include_str!("../templates/de.txt")),
+    ("en", include_str!("../templates/en.txt")),
+    ("es", include_str!("../templates/es.txt")),
+    ("fr", include_str!("../templates/fr.txt")),
+    ("it", include_str!("../templates/it.txt")),
+    ("nl", include_str!("../templates/nl.txt")),
+    ("pl", include_str!("../templates/pl.txt")),
+    ("pt", include_str!("../templates/pt.txt")),
+];
+/// Instructions one rendering may take.
+const FUEL: u64 = 100_000;
+/// Characters of a value that reach a text.
+const VALUE_LENGTH: usize = 200;
+
+/// What a template may name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Values {
+    /// The reference, grouped for people.
+    pub reference: String,
+    /// The reference in ten digits, as it stands in subjects.
+    pub number: String,
+    /// The contact's subject; only for authenticated senders.
+    pub subject: Option<String>,
+    /// The sender's name; only for authenticated senders.
+    pub name: Option<String>,
+    /// A link to the sender's own page of the conversation, where there is one.
+    pub page: Option<String>,
+    /// The inbox.
+    pub inbox: String,
+    /// The brand, where the inbox has one.
+    pub brand: Option<String>,
+    /// What to sign with, where the operator set it.
+    pub signature: Option<String>,
+}
+
+/// A rendered acknowledgment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The same, as HTML.
+    pub html: String,
+    /// The language it is in.
+    pub language: String,
+}
+
+/// Something wrong with a template of the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("template {name}: {problem}")]
+pub struct TemplateProblem {
+    /// Its name, such as `de.txt`.
+    pub name: String,
+    /// What is wrong, with the line.
+    pub problem: String,
+}
+
+/// All texts, ready to be rendered.
+#[derive(Debug)]
+pub struct Templates {
+    built_in: Environment<'static>,
+    own: Environment<'static>,
+    own_names: BTreeSet<String>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self { built_in: built_in(), own: environment(), own_names: BTreeSet::new() }
+    }
+}
+
+impl Templates {
+    /// The built-in texts and the operator's own: `(name, content)` where the name is `LANGUAGE.txt` or `LANGUAGE.html`.
+    ///
+    /// # Errors
+    /// All problems at once: templates that cannot be read, name what is unknown, or fail on a trial.
+    pub fn new(own: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<TemplateProblem>> {
+        let mut templates = Self::default();
+        let mut problems = Vec::new();
+        for (name, content) in own {
+            if !is_template_name(&name) {
+                let problem = "the name is neither LANGUAGE.txt nor LANGUAGE.html".to_owned();
+                problems.push(TemplateProblem { name, problem });
+            } else if let Err(error) = templates.own.add_template_owned(name.clone(), content) {
+                problems.push(TemplateProblem { name, problem: described(&error) });
+            } else {
+                templates.own_names.insert(name);
+            }
+        }
+        problems.extend(templates.trials());
+        if problems.is_empty() { Ok(templates) } else { Err(problems) }
+    }
+
+    /// Renders each of the operator's templates with and without everything that may be absent.
+    fn trials(&self) -> Vec<TemplateProblem> {
+        let bare = Values { reference: "482 913 6057".to_owned(), ..Values::default() };
+        let some = || Some("x".to_owned());
+        let full = Values {
+            subject: some(),
+            name: some(),
+            page: some(),
+            brand: some(),
+            signature: some(),
+            number: "4829136057".to_owned(),
+            inbox: "x".to_owned(),
+            reference: bare.reference.clone(),
+        };
+        let mut problems = Vec::new();
+        for name in &self.own_names {
+            let failed =
+                [&bare, &full].into_iter().find_map(|values| rendered(&self.own, name, values).err());
+            problems.extend(failed.map(|problem| TemplateProblem { name: name.clone(), problem }));
+        }
+        problems
+    }
+
+    /// Renders the text in the first of `languages` (BCP 47 tags) that there is one for, else in English.
+    pub fn render<'l>(&self, languages: impl IntoIterator<Item = &'l str>, values: &Values) -> Rendered {
+        let language =
+            languages.into_iter().find_map(|tag| self.spoken(tag)).unwrap_or_else(|| "en".to_owned());
+        let values = &cut(values);
+        let own = self.own_text(&language, values).unwrap_or_else(|error| {
+            events::TemplateFailed { language: &language, error }.emit();
+            None
+        });
+        let (subject, text) = own.unwrap_or_else(|| self.built_in_text(&language, values));
+        let html_name = format!("{language}.html");
+        let html = if self.own_names.contains(&html_name) {
+            rendered(&self.own, &html_name, values)
+                .inspect_err(|error| {
+                    events::TemplateFailed { language: &language, error: error.clone() }.emit();
+                })
+                .unwrap_or_else(|_| html_of(&text))
+        } else {
+            html_of(&text)
+        };
+        Rendered { subject, text, html, language }
+    }
+
+    /// The languages there is a text for, sorted.
+    #[must_use]
+    pub fn languages(&self) -> Vec<String> {
+        let own = self.own_names.iter().filter_map(|name| name.strip_suffix(".txt"));
+        let all: BTreeSet<&str> = BUILT_IN.iter().map(|(language, _)| *language).chain(own).collect();
+        all.into_iter().map(ToOwned::to_owned).collect()
+    }
+
+    /// The language of ours that serves a tag: itself, else its primary language (RFC 4647, lookup).
+    fn spoken(&self, tag: &str) -> Option<String> {
+        let tag = tag.to_lowercase();
+        let primary = tag.split('-').next().unwrap_or(&tag);
+        let known = |language: &str| {
+            BUILT_IN.iter().any(|(built_in, _)| *built_in == language)
+                || self.own_names.contains(&format!("{language}.txt"))
+        };
+        [tag.as_str(), primary].into_iter().find(|language| known(language)).map(ToOwned::to_owned)
+    }
+
+    fn own_text(&self, language: &str, values: &Values) -> Result<Option<(String, String)>, String> {
+        let name = format!("{language}.txt");
+        if !self.own_names.contains(&name) {
+            return Ok(None);
+        }
+        rendered(&self.own, &name, values).map(|all| Some(split(&all)))
+    }
+
+    /// The built-in text; if even that fails, one sentence.
+    fn built_in_text(&self, language: &str, values: &Values) -> (String, String) {
+        let in_language = rendered(&self.built_in, &format!("{language}.txt"), values);
+        let all = in_language.or_else(|_| rendered(&self.built_in, "en.txt", values));
+        all.map_or_else(
+            |error| {
+                events::TemplateFailed { language, error }.emit();
+                let subject = format!("We have received your message [#{}]", values.number);
+                (subject, format!("We have received your message. Reference: {}\n", values.reference))
+            },
+            |all| split(&all),
+        )
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(16);
+    // Lines that hold nothing but a block leave nothing behind; the defaults of the syntax stay otherwise.
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        environment.set_syntax(syntax);
+    }
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+    });
+    environment
+}
+
+fn built_in() -> Environment<'static> {
+    let mut environment = environment();
+    for (language, content) in BUILT_IN {
+        // A built-in text that cannot be read is found by the tests; here the fallback sentence serves.
+        if let Err(error) = environment.add_template_owned(format!("{language}.txt"), content) {
+            events::TemplateFailed { language, error: described(&error) }.emit();
+        }
+    }
+    environment
+}
+
+fn rendered(environment: &Environment<'_>, name: &str, values: &Values) -> Result<String, String> {
+    environment
+        .get_template(name)
+        .and_then(|template| template.render(minijinja::value::Serde(values)))
+        .map_err(|error| described(&error))
+}
+
+fn described(error: &minijinja::Error) -> String {
+    match error.line() {
+        Some(line) => format!("line {line}: {error}"),
+        None => error.to_string(),
+    }
+}
+
+fn is_template_name(name: &str) -> bool {
+    let language = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".html"));
+    language.is_some_and(|language| {
+        !language.is_empty()
+            && language.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    })
+}
+
+/// The first line, and the rest without blank lines around it.
+fn split(all: &str) -> (String, String) {
+    let (subject, text) = all.split_once('\n').unwrap_or((all, ""));
+    let subject: String = subject.trim().chars().filter(|c| !c.is_control()).collect();
+    (subject, format!("{}\n", text.trim()))
+}
+
+/// Values as short as a text wants them, on one line each.
+fn cut(values: &Values) -> Values {
+    let short = |text: &Option<String>| {
+        text.as_ref()
+            .map(|text| text.chars().filter(|c| !c.is_control()).take(VALUE_LENGTH).collect::<String>())
+    };
+    Values { subject: short(&values.subject), name: short(&values.name), ..values.clone() }
+}
+
+/// Plain text as HTML: a paragraph for each block, lines kept, everything escaped.
+fn html_of(text: &str) -> String {
+    let mut html = String::new();
+    for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+        html.push_str("<p>");
+        for (at, line) in block.lines().enumerate() {
+            if at > 0 {
+                html.push_str("<br>\n");
+            }
+            for c in line.chars() {
+                match c {
+                    '&' => html.push_str("&amp;"),
+                    '<' => html.push_str("&lt;"),
+                    '>' => html.push_str("&gt;"),
+                    '"' => html.push_str("&quot;"),
+                    c => html.push(c),
+                }
+            }
+        }
+        html.push_str("</p>\n");
+    }
+    html
+}
