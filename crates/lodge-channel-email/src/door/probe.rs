@@ -1,0 +1,73 @@
+//! Tries the connections of a mail inbox and says what to fix. Changes nothing in the mailbox, sends no mail.
+
+use super::build::{account, relay};
+use crate::config::{After, EmailSettings, SmtpSettings};
+use crate::error::MailError;
+use crate::smtp::Pool;
+use lodge_channel::{Context, Probe, Problem};
+
+/// All probes.
+pub(super) async fn all(settings: &EmailSettings, context: &Context) -> Vec<Probe> {
+    let imap = &settings.imap;
+    let what = format!("{}:{} as {}, folder {}", imap.host, imap.port(), imap.username, imap.folder);
+    let mut probes = vec![Probe { what, result: read(settings, context).await }];
+    if let Some(smtp) = &settings.smtp {
+        let login =
+            smtp.username.as_deref().map_or_else(|| "without a log-in".to_owned(), |u| format!("as {u}"));
+        let what = format!("{}:{} {login}", smtp.host, smtp.port());
+        probes.push(Probe { what, result: relayed(settings, smtp, context).await });
+    }
+    probes
+}
+
+async fn read(settings: &EmailSettings, context: &Context) -> Result<String, Problem> {
+    let account = account(settings, context).map_err(|error| error.problem)?;
+    let failed = |error: &MailError| {
+        let key = match error {
+            MailError::Login(_) => "imap.password",
+            MailError::Tls(_) | MailError::Unfit(_) => "imap.tls",
+            MailError::Refused { command: "SELECT", .. } => "imap.folder",
+            _ => "imap.host",
+        };
+        Problem::new(key, error.to_string(), error.remedy())
+    };
+    let mut session = account.log_in(context.connector.as_ref()).await.map_err(|e| failed(&e))?;
+    let folder = session.select(&settings.imap.folder).await.map_err(|e| failed(&e))?;
+    let mut facts = vec![format!("{} mails", folder.exists)];
+    let mut note = |yes: bool, good: &str, bad: &str| facts.push(if yes { good } else { bad }.to_owned());
+    note(session.offers("IDLE"), "tells of new mail by itself", "must be polled (no IDLE)");
+    note(
+        folder.keywords,
+        "keeps our keyword",
+        "keeps no keywords, so that only our own record says what is filed",
+    );
+    let moves = matches!(settings.imap.after, After::Move(_));
+    if moves && !session.offers("MOVE") {
+        facts.push("moves by copy and delete (no MOVE)".to_owned());
+    }
+    let deletes = settings.imap.after == After::Delete || moves && !session.offers("MOVE");
+    if deletes && !session.offers("UIDPLUS") {
+        let reason = "the server has no UIDPLUS, so that filed mail is only marked as deleted";
+        return Err(Problem::new("imap.after", reason, "use keep or seen"));
+    }
+    if folder.read_only && settings.imap.after != After::Keep {
+        let reason = "the folder is read-only for this account";
+        return Err(Problem::new("imap.after", reason, "give the account the right to write, or use keep"));
+    }
+    session.log_out().await;
+    Ok(facts.join(", "))
+}
+
+async fn relayed(
+    settings: &EmailSettings,
+    smtp: &SmtpSettings,
+    context: &Context,
+) -> Result<String, Problem> {
+    let relay = relay(settings, smtp, context).map_err(|error| error.problem)?;
+    match Pool::new(relay, 1).try_out().await {
+        Ok(()) => Ok("takes mail from us".to_owned()),
+        Err(error) => {
+            Err(Problem::new("smtp", error.to_string(), "check host, port, tls, username and password"))
+        }
+    }
+}
