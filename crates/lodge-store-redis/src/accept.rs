@@ -15,8 +15,8 @@ use crate::store::Core;
 use futures_util::future::join_all;
 use lodge_domain::ports::StoreError;
 use lodge_domain::{
-    BrandName, Candidate, EnvelopeId, JoinCondition, Lane, OriginKind, Placement, Receipt, ThreadKey, ThreadKeyValue,
-    WorkId,
+    BrandName, Candidate, EnvelopeId, JoinCondition, Lane, OriginKind, Placement, Receipt, ThreadKey,
+    ThreadKeyValue, WorkId,
 };
 use lodge_telemetry::catalogue::metrics;
 use lodge_telemetry::failpoint;
@@ -119,7 +119,9 @@ async fn write_brand(
 
 fn spread(placed: &[Placed<'_>], outcome: Result<Vec<Receipt>, Failure>, into: &mut Outcomes) {
     match outcome {
-        Ok(receipts) => into.extend(placed.iter().zip(receipts).map(|((place, _), receipt)| (*place, Ok(receipt)))),
+        Ok(receipts) => {
+            into.extend(placed.iter().zip(receipts).map(|((place, _), receipt)| (*place, Ok(receipt))))
+        }
         Err(Failure::Refused(error) | Failure::Store(error)) => {
             into.extend(placed.iter().map(|(place, _)| (*place, Err(error.clone()))));
         }
@@ -220,12 +222,15 @@ async fn commit(
                 return read_receipts(parts, batch).map_err(Failure::Store);
             }
             Some(b"LOST") => {
-                let mut word = || parts.next().and_then(|raw| String::from_utf8(raw).ok()).unwrap_or_default();
+                let mut word =
+                    || parts.next().and_then(|raw| String::from_utf8(raw).ok()).unwrap_or_default();
                 let (epoch, mark) = (word(), word().parse().unwrap_or(0));
                 *lane = Some(adopt(core, brand, &known, epoch, mark).await?);
             }
             Some(b"TAKEN") => {
-                return Err(Failure::Refused(StoreError::Full("all references of a new conversation are taken".to_owned())));
+                return Err(Failure::Refused(StoreError::Full(
+                    "all references of a new conversation are taken".to_owned(),
+                )));
             }
             _ => return Err(Failure::Store(unreadable("the answer of accept"))),
         }
@@ -260,7 +265,10 @@ async fn adopt(
 
 fn encode_batch(core: &Core, brand: &BrandName, known: &Identity, batch: &[Placed<'_>]) -> Call {
     let mut call = Call::new(&scripts().accept, &BrandKeys::new(brand).head());
-    call.arg(&known.epoch).arg(core.node.as_str()).arg((known.mark + 1).to_string()).arg(known.mark.to_string());
+    call.arg(&known.epoch)
+        .arg(core.node.as_str())
+        .arg((known.mark + 1).to_string())
+        .arg(known.mark.to_string());
     call.arg(batch.len().to_string());
     for (_, candidate) in batch {
         encode_candidate(&mut call, candidate);
@@ -341,7 +349,8 @@ fn read_receipts(
             if id.as_ref() != Some(&candidate.envelope) {
                 return Err(unreadable("an answer of accept is for another contact"));
             }
-            let mut receipt = records::receipt(candidate.envelope.clone(), text.get(27..).ok_or_else(damaged)?)?;
+            let mut receipt =
+                records::receipt(candidate.envelope.clone(), text.get(27..).ok_or_else(damaged)?)?;
             if text.starts_with('D') {
                 receipt.placement = Placement::Duplicate;
             }

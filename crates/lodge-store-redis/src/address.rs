@@ -48,7 +48,8 @@ impl Address {
     /// Reads an address.
     pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
         let wrong = |why: &str| OpenError::Address(why.to_owned());
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("it has no scheme such as redis://"))?;
+        let (scheme, rest) =
+            text.split_once("://").ok_or_else(|| wrong("it has no scheme such as redis://"))?;
         let (tls, kind) = match scheme {
             "redis" => (false, ""),
             "rediss" => (true, ""),
@@ -69,10 +70,11 @@ impl Address {
             None => (None, decode(credentials)?),
         };
         let default_port = if kind == "sentinel" { 26379 } else { 6379 };
-        let hosts: Vec<(String, u16)> =
-            hosts.split(',').map(|host| read_host(host, default_port)).collect::<Option<_>>().ok_or_else(|| {
-                wrong("a host is not of the form name:port")
-            })?;
+        let hosts: Vec<(String, u16)> = hosts
+            .split(',')
+            .map(|host| read_host(host, default_port))
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong("a host is not of the form name:port"))?;
         if kind.is_empty() && hosts.len() > 1 {
             return Err(wrong("several hosts need redis+sentinel:// or redis+cluster://"));
         }
@@ -82,7 +84,8 @@ impl Address {
 }
 
 fn read_layout(kind: &str, path: &str) -> Option<Layout> {
-    let db = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<i64>().ok().filter(|n| *n >= 0) };
+    let db =
+        |text: &str| if text.is_empty() { Some(0) } else { text.parse::<i64>().ok().filter(|n| *n >= 0) };
     match kind {
         "sentinel" => {
             let (service, number) = path.split_once('/').unwrap_or((path, ""));
@@ -137,10 +140,17 @@ mod tests {
 
     #[test]
     fn wrong_ones_are_refused_without_repeating_the_password() {
-        for text in
-            ["", "localhost", "http://u:hunter2@a", "redis://u:hunter2@a:x", "redis://a,b", "redis+sentinel://a",
-                "redis://:hunter2@a/x", "redis+cluster://a/3", "redis://"]
-        {
+        for text in [
+            "",
+            "localhost",
+            "http://u:hunter2@a",
+            "redis://u:hunter2@a:x",
+            "redis://a,b",
+            "redis+sentinel://a",
+            "redis://:hunter2@a/x",
+            "redis+cluster://a/3",
+            "redis://",
+        ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

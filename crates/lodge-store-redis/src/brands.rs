@@ -1,11 +1,11 @@
-//! Which brands there are: a set all processes share, remembered here for half a second, and the identity each brand's
+//! Which brands there are: a set all processes share, and the identity each brand's
 //! records carry.
 
+use crate::error::unreadable;
 use crate::keys::{BRANDS, BrandKeys};
 use crate::reply;
 use crate::scripts::{Call, scripts};
 use crate::store::Core;
-use crate::{encode, error::unreadable};
 use lodge_domain::BrandName;
 use lodge_domain::ports::StoreError;
 use std::collections::BTreeSet;
@@ -31,25 +31,37 @@ pub(crate) struct Identity {
 }
 
 impl Core {
-    /// All brands, sorted; at most half a second old.
-    pub(crate) async fn all_brands(&self) -> Result<Vec<BrandName>, StoreError> {
+    /// All brands, sorted, as they were at most half a second ago: for who only looks whether to wake.
+    pub(crate) async fn recent_brands(&self) -> Result<Vec<BrandName>, StoreError> {
         if let Some((when, brands)) = &*self.brands.all.lock().unwrap_or_else(PoisonError::into_inner)
             && when.elapsed() < FRESH
         {
             return Ok(brands.clone());
         }
+        self.all_brands().await
+    }
+
+    /// All brands, sorted.
+    pub(crate) async fn all_brands(&self) -> Result<Vec<BrandName>, StoreError> {
         let names = reply::bytes_list(self.wire.command(redis::cmd("SMEMBERS").arg(BRANDS)).await?)?;
         let read = |name: &Vec<u8>| BrandName::parse(std::str::from_utf8(name).ok()?);
         let mut found: BTreeSet<BrandName> = names.iter().filter_map(read).collect();
         // A server that forgot everything forgot this too, while this process goes on writing.
-        let missing: Vec<BrandName> =
-            self.brands.mine.lock().unwrap_or_else(PoisonError::into_inner).difference(&found).cloned().collect();
+        let missing: Vec<BrandName> = self
+            .brands
+            .mine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .difference(&found)
+            .cloned()
+            .collect();
         for brand in missing {
             self.enlist(&brand).await?;
             found.insert(brand);
         }
         let brands: Vec<BrandName> = found.into_iter().collect();
-        *self.brands.all.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), brands.clone()));
+        *self.brands.all.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), brands.clone()));
         Ok(brands)
     }
 
@@ -65,8 +77,7 @@ impl Core {
     pub(crate) async fn bootstrap(&self, brand: &BrandName) -> Result<Identity, StoreError> {
         let call = Call::new(&scripts().bootstrap, &BrandKeys::new(brand).head())
             .with(self.entropy.token())
-            .with(self.node.as_str())
-            .with(encode::time(self.clock.now()));
+            .with(self.node.as_str());
         let mut answer = reply::list(self.wire.call(&call).await?)?.into_iter();
         let (Some(epoch), Some(mark)) = (answer.next(), answer.next()) else {
             return Err(unreadable("the identity of a brand's records"));

@@ -19,7 +19,10 @@ impl Budgets for RedisStore {
             return Ok(BudgetVerdict::Granted);
         }
         if tallies.len() > MOST {
-            return Err(StoreError::Unavailable(format!("{} tallies asked for at once, more than {MOST}", tallies.len())));
+            return Err(StoreError::Unavailable(format!(
+                "{} tallies asked for at once, more than {MOST}",
+                tallies.len()
+            )));
         }
         let now = self.core.clock.now();
         let mut call = Call::new(&scripts().budget, &BrandKeys::new(brand).head())
@@ -40,7 +43,8 @@ impl Budgets for RedisStore {
             return Ok(BudgetVerdict::Granted);
         }
         let at = usize::try_from(number - 1).map_err(|_| damaged())?;
-        let until = encode::read_time(&reply::text(answer.next().ok_or_else(damaged)?)?).ok_or_else(damaged)?;
+        let until =
+            encode::read_time(&reply::text(answer.next().ok_or_else(damaged)?)?).ok_or_else(damaged)?;
         let label = tallies.get(at).ok_or_else(damaged)?.label.clone();
         Ok(BudgetVerdict::Exhausted { label, until })
     }

@@ -174,9 +174,7 @@ async fn connect(door: &mut Door) -> Result<Link, RedisError> {
         Door::Single(client) => {
             client.get_multiplexed_async_connection_with_config(&config).await.map(Link::Single)
         }
-        Door::Sentinel(client) => {
-            client.get_async_connection_with_config(&config).await.map(Link::Single)
-        }
+        Door::Sentinel(client) => client.get_async_connection_with_config(&config).await.map(Link::Single),
         Door::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
     }
 }
@@ -188,7 +186,8 @@ fn open_door(address: &Address) -> RedisResult<Door> {
     match &address.layout {
         Layout::Single { db } => {
             let first = servers(address).into_iter().next();
-            let first = first.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no host")))?;
+            let first =
+                first.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no host")))?;
             let info = first.into_connection_info()?.set_redis_settings(settings(address, *db));
             Client::open(info).map(Door::Single)
         }

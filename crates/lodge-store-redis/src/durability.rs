@@ -94,7 +94,9 @@ impl Durability {
         }
         let policy = self.policy.as_deref().unwrap_or("noeviction");
         (policy != "noeviction" && self.limit.is_some_and(|limit| limit > 0)).then(|| {
-            format!("its maxmemory-policy {policy} evicts records to make room; set maxmemory-policy noeviction")
+            format!(
+                "its maxmemory-policy {policy} evicts records to make room; set maxmemory-policy noeviction"
+            )
         })
     }
 

@@ -6,6 +6,7 @@ use crate::keys::journal_part;
 use crate::records::{SEPARATOR, write_statics};
 use crate::scripts::Call;
 use crate::signals::Signals;
+use crate::store::Core;
 use lodge_domain::effect::Effect;
 use lodge_domain::ports::StoreError;
 use lodge_domain::{ConversationChange, ConversationId, Lane, WorkId};
@@ -14,15 +15,18 @@ use lodge_domain::{ConversationChange, ConversationId, Lane, WorkId};
 const MOST: usize = 1000;
 
 /// Adds a list of effects to a call.
-pub(crate) fn encode(call: &mut Call, effects: &[Effect]) -> Result<(), StoreError> {
+pub(crate) fn encode(call: &mut Call, effects: &[Effect], core: &Core) -> Result<(), StoreError> {
     if effects.len() > MOST {
-        return Err(StoreError::Unavailable(format!("a step has {} effects, more than {MOST}", effects.len())));
+        return Err(StoreError::Unavailable(format!(
+            "a step has {} effects, more than {MOST}",
+            effects.len()
+        )));
     }
     call.arg(effects.len().to_string());
-    effects.iter().try_for_each(|effect| encode_one(call, effect))
+    effects.iter().try_for_each(|effect| encode_one(call, effect, core))
 }
 
-fn encode_one(call: &mut Call, effect: &Effect) -> Result<(), StoreError> {
+fn encode_one(call: &mut Call, effect: &Effect, core: &Core) -> Result<(), StoreError> {
     match effect {
         Effect::Enqueue(new) => {
             call.arg("E")
@@ -49,6 +53,7 @@ fn encode_one(call: &mut Call, effect: &Effect) -> Result<(), StoreError> {
                 .arg(short(event.as_str()))
                 .arg(optional(conversation.as_ref()))
                 .arg(encode::time(*at))
+                .arg(encode::time(core.stamp()))
                 .arg(body);
         }
         Effect::Decide { envelope, decision } => {

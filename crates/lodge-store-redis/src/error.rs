@@ -52,10 +52,14 @@ pub(crate) fn classify(error: &RedisError) -> Verdict {
         Some("MISCONF") => Verdict::Final(unavailable(format!(
             "Redis refuses to write because it cannot persist ({text}): free its disk"
         ))),
-        Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY") => Verdict::Later(unavailable(text)),
+        Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY") => {
+            Verdict::Later(unavailable(text))
+        }
         Some("READONLY" | "MOVED" | "ASK") => Verdict::Anew(unavailable(text)),
         Some("WRONGTYPE" | "DAMAGED") => Verdict::Final(StoreError::Unreadable(text)),
-        Some("BADARG" | "CROSSSLOT") => Verdict::Final(unavailable(format!("a script refused its arguments ({text})"))),
+        Some("BADARG" | "CROSSSLOT") => {
+            Verdict::Final(unavailable(format!("a script refused its arguments ({text})")))
+        }
         _ if is_transport(error) => Verdict::Anew(unavailable(text)),
         _ => Verdict::Final(unavailable(text)),
     }
@@ -82,10 +86,12 @@ fn denied(error: &RedisError) -> Option<String> {
     let text = describe(error);
     match error.code() {
         Some("NOAUTH") => Some(format!("Redis wants a password ({text}): put it into the store's url")),
-        Some("WRONGPASS") => Some(format!("Redis refuses the user or password ({text}): correct the store's url")),
-        Some("NOPERM") => {
-            Some(format!("the Redis user lacks a permission ({text}): allow it scripts and the keys ~{{lodge*"))
+        Some("WRONGPASS") => {
+            Some(format!("Redis refuses the user or password ({text}): correct the store's url"))
         }
+        Some("NOPERM") => Some(format!(
+            "the Redis user lacks a permission ({text}): allow it scripts and the keys ~{{lodge*"
+        )),
         _ if error.kind() == ErrorKind::AuthenticationFailed => {
             Some(format!("Redis refuses the user or password ({text}): correct the store's url"))
         }

@@ -1,7 +1,8 @@
 //! Finished events in the order they were published.
 //!
-//! Each brand counts its own positions; a page merges brands by when events were finished, and its cursor names the
-//! position and the identity of every brand's records: where those are others now, the cursor is good no more.
+//! Each brand counts its own positions, since one script cannot count for all of them in a cluster. A page merges brands
+//! by the stamps their publishers gave (wall time, in one process ever growing); its cursor names the position and the
+//! identity of every brand's records: where those are others now, the cursor is good no more.
 
 use crate::error::unreadable;
 use crate::keys::BrandKeys;
@@ -12,7 +13,7 @@ use crate::{encode, records, reply};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use lodge_domain::ports::{Feed, FeedCursor, FeedItem, FeedPage, StoreError};
-use lodge_domain::{BrandName, EventId};
+use lodge_domain::{BrandName, EventId, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -64,15 +65,17 @@ impl Feed for RedisStore {
                 ends.insert(brand.as_str().to_owned(), page.end);
                 merged.extend(page.items);
             }
-            merged.sort_by(|a, b| a.1.at.cmp(&b.1.at).then_with(|| a.1.brand.cmp(&b.1.brand)).then(a.0.cmp(&b.0)));
+            merged.sort_by(|a, b| {
+                (a.stamp, &a.item.brand, a.position).cmp(&(b.stamp, &b.item.brand, b.position))
+            });
             // Within a brand the order is that of publishing, whatever the clock said.
             let chosen = in_order(merged, portion);
             let found = chosen.len();
-            for (position, item) in chosen {
-                if let Some(place) = places.get_mut(&item.brand) {
-                    place.position = position;
+            for entry in chosen {
+                if let Some(place) = places.get_mut(&entry.item.brand) {
+                    place.position = entry.position;
                 }
-                items.push(item);
+                items.push(entry.item);
             }
             if found < portion {
                 *core.feed_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
@@ -89,7 +92,7 @@ impl Feed for RedisStore {
         let mut command = redis::cmd("HGET");
         command.arg(BrandKeys::new(brand).fixed("fb")).arg(encode::short(event.as_str()));
         let found = reply::bytes(self.core.wire.command(&command).await?)?;
-        found.map(|raw| records::feed_item(brand, event.clone(), raw)).transpose()
+        Ok(found.map(|raw| records::feed_item(brand, event.clone(), raw)).transpose()?.map(|(_, item)| item))
     }
 
     async fn wait_feed(&self, most: Duration) {
@@ -113,15 +116,22 @@ impl Feed for RedisStore {
     }
 }
 
-/// The first `most` of events sorted by time, such that within each brand none is overtaken.
-fn in_order(sorted: Vec<(u64, FeedItem)>, most: usize) -> Vec<(u64, FeedItem)> {
-    let mut by_brand: BTreeMap<BrandName, Vec<(u64, FeedItem)>> = BTreeMap::new();
-    let order: Vec<BrandName> = sorted.iter().take(most).map(|(_, item)| item.brand.clone()).collect();
-    for (position, item) in sorted {
-        by_brand.entry(item.brand.clone()).or_default().push((position, item));
+/// An event, its position in its brand, and its stamp.
+struct Entry {
+    position: u64,
+    stamp: Timestamp,
+    item: FeedItem,
+}
+
+/// The first `most` of entries sorted by stamp, such that within each brand none is overtaken.
+fn in_order(sorted: Vec<Entry>, most: usize) -> Vec<Entry> {
+    let order: Vec<BrandName> = sorted.iter().take(most).map(|entry| entry.item.brand.clone()).collect();
+    let mut by_brand: BTreeMap<BrandName, Vec<Entry>> = BTreeMap::new();
+    for entry in sorted {
+        by_brand.entry(entry.item.brand.clone()).or_default().push(entry);
     }
-    for items in by_brand.values_mut() {
-        items.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+    for entries in by_brand.values_mut() {
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.position));
     }
     order.iter().filter_map(|brand| by_brand.get_mut(brand)?.pop()).collect()
 }
@@ -129,11 +139,13 @@ fn in_order(sorted: Vec<(u64, FeedItem)>, most: usize) -> Vec<(u64, FeedItem)> {
 struct BrandPage {
     epoch: String,
     end: u64,
-    items: Vec<(u64, FeedItem)>,
+    items: Vec<Entry>,
 }
 
 async fn read_brand(core: &Core, brand: &BrandName, from: u64, most: usize) -> Result<BrandPage, StoreError> {
-    let call = Call::new(&scripts().feed_page, &BrandKeys::new(brand).head()).with(from.to_string()).with(most.to_string());
+    let call = Call::new(&scripts().feed_page, &BrandKeys::new(brand).head())
+        .with(from.to_string())
+        .with(most.to_string());
     let mut parts = reply::bytes_list(core.wire.call(&call).await?)?.into_iter();
     let damaged = || unreadable("a page of the feed");
     let epoch = String::from_utf8(parts.next().ok_or_else(damaged)?).map_err(|_| damaged())?;
@@ -142,14 +154,15 @@ async fn read_brand(core: &Core, brand: &BrandName, from: u64, most: usize) -> R
     let mut items = Vec::new();
     while let (Some(event), Some(position), Some(body)) = (parts.next(), parts.next(), parts.next()) {
         let event = records::envelope_id(reply::utf8(&event)?).ok_or_else(damaged)?;
-        items.push((number(&position)?, records::feed_item(brand, event, body)?));
+        let (stamp, item) = records::feed_item(brand, event, body)?;
+        items.push(Entry { position: number(&position)?, stamp, item });
     }
     Ok(BrandPage { epoch, end, items })
 }
 
 /// The last position given out in each brand.
 async fn ends(core: &Core) -> Result<BTreeMap<String, u64>, StoreError> {
-    let brands = core.all_brands().await?;
+    let brands = core.recent_brands().await?;
     let looks = brands.iter().map(|brand| {
         let mut command = redis::cmd("HGET");
         command.arg(BrandKeys::new(brand).head()).arg("fpos");

@@ -32,8 +32,16 @@ impl Housekeeping for RedisStore {
         *self.durability.lock().unwrap_or_else(PoisonError::into_inner) = found;
         let losses = self.losses();
         if losses > 0 {
-            let last = self.core.last_loss.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
-            words.push_str(&format!("; noticed {losses} time(s) that confirmed contacts were forgotten, last {last}"));
+            let last = self
+                .core
+                .last_loss
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+                .unwrap_or_default();
+            words.push_str(&format!(
+                "; noticed {losses} time(s) that confirmed contacts were forgotten, last {last}"
+            ));
         }
         Ok(words)
     }

@@ -2,9 +2,9 @@
 
 use crate::error::unreadable;
 use crate::keys::BrandKeys;
+use crate::reply;
 use crate::scripts::{Call, scripts};
 use crate::store::RedisStore;
-use crate::reply;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lodge_domain::InboxId;
@@ -30,7 +30,10 @@ impl InboxState for RedisStore {
         value: Bytes,
     ) -> Result<Option<u64>, StoreError> {
         if value.len() > MOST {
-            return Err(StoreError::Full(format!("a value of an inbox has {} bytes, more than {MOST}", value.len())));
+            return Err(StoreError::Full(format!(
+                "a value of an inbox has {} bytes, more than {MOST}",
+                value.len()
+            )));
         }
         let call = Call::new(&scripts().save, &BrandKeys::new(&inbox.brand).head())
             .with(inbox.name.as_str())

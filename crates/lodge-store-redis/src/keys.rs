@@ -6,8 +6,8 @@
 //!
 //! | key after `{lodge:<brand>}:` | type | what |
 //! |---|---|---|
-//! | `head` | hash | `epoch`, `wm:<node>` (watermark), counters (`wn` work, `fpos` feed, `jn` journal, `dn` dead letters, `env` envelopes), generations of dedupe memory |
-//! | `d:<gen>:<4 hex>` · `s:<gen>:<4 hex>` | hash | dedupe digest → conversation, reference, when, sequence · source digest → 1 |
+//! | `head` | hash | `epoch`, `wm:<node>` (watermark), counters (`wn` work, `fpos` feed, `jn` journal, `dn` dead letters, `env` envelopes) |
+//! | `d:<4 hex>` · `s:<4 hex>` | hash | dedupe digest → when, conversation, reference, sequence · source digest → when |
 //! | `e:<envelope>` · `x:<envelope>` | string | receipt and record · triage's decision |
 //! | `c:<conversation>` · `n:<conversation>` | hash · string | its facts · the inventory of what belongs to it |
 //! | `k:<5 hex>` · `y:<5 hex>` | hash | thread key → conversation · trace key → envelopes |

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use lodge_domain::effect::{Applied, Step};
 use lodge_domain::ports::{Ledger, Lookup, StoreError};
 use lodge_domain::{
-    BrandName, Candidate, Conversation, ConversationId, Envelope, JournalLine, OutboundId, OutboundRecord, Receipt,
-    Reference,
+    BrandName, Candidate, Conversation, ConversationId, Envelope, JournalLine, OutboundId, OutboundRecord,
+    Receipt, Reference,
 };
 
 /// How many records one command reads.
@@ -35,7 +35,7 @@ impl Ledger for RedisStore {
             Some(guard) => call.arg(guard.key).arg(guard.content).arg(&guard.value),
             None => call.arg("").arg("").arg(""),
         };
-        effects::encode(&mut call, &step.effects)?;
+        effects::encode(&mut call, &step.effects, &self.core)?;
         let answer = reply::text(self.core.wire.call(&call).await?)?;
         let (letter, value) = answer.split_at_checked(1).ok_or_else(|| unreadable("the answer of apply"))?;
         match letter {
@@ -85,14 +85,22 @@ impl Ledger for RedisStore {
         Ok(envelopes)
     }
 
-    async fn conversation(&self, brand: &BrandName, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
+    async fn conversation(
+        &self,
+        brand: &BrandName,
+        id: &ConversationId,
+    ) -> Result<Option<Conversation>, StoreError> {
         let mut command = redis::cmd("HGETALL");
         command.arg(BrandKeys::new(brand).by_id('c', encode::short(id.as_str())));
         let fields = reply::pairs(self.core.wire.command(&command).await?)?;
         (!fields.is_empty()).then(|| records::conversation(brand, id, fields)).transpose()
     }
 
-    async fn by_reference(&self, brand: &BrandName, reference: &Reference) -> Result<Option<Conversation>, StoreError> {
+    async fn by_reference(
+        &self,
+        brand: &BrandName,
+        reference: &Reference,
+    ) -> Result<Option<Conversation>, StoreError> {
         let found = conversation_of(&self.core, &BrandKeys::new(brand), reference).await?;
         match found.as_deref().and_then(records::conversation_id) {
             Some(id) => self.conversation(brand, &id).await,
@@ -100,7 +108,11 @@ impl Ledger for RedisStore {
         }
     }
 
-    async fn outbound(&self, brand: &BrandName, id: &OutboundId) -> Result<Option<OutboundRecord>, StoreError> {
+    async fn outbound(
+        &self,
+        brand: &BrandName,
+        id: &OutboundId,
+    ) -> Result<Option<OutboundRecord>, StoreError> {
         let key = BrandKeys::new(brand).by_id('p', encode::short(id.as_str()));
         let found = many(&self.core, &[key]).await?.pop().flatten();
         found.map(|raw| records::outbound(&raw)).transpose()

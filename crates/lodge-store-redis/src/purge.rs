@@ -1,7 +1,6 @@
 //! Removes what aged, in portions that no other caller notices.
 //!
-//! Dedupe memory goes by generations (`lua/advance.lua`), so that a clock that jumps cannot erase single entries; the rest
-//! goes by the times its records carry.
+//! Everything goes by the times its records carry, never by a TTL: a server whose clock jumps erases nothing.
 
 use crate::error::unreadable;
 use crate::keys::{BrandKeys, LEASES};
@@ -11,9 +10,9 @@ use crate::{encode, reply};
 use lodge_domain::ports::{PurgeClass, StoreError};
 use lodge_domain::{BrandName, Timestamp};
 
-/// Buckets of one generation, and how many one script sweeps.
-const BUCKETS: u64 = 1 << 16;
-const SWEEP: u64 = 1024;
+/// Buckets of dedupe memory, and how many one script sweeps.
+const BUCKETS: usize = 1 << 16;
+const SWEEP: usize = 64;
 /// How many conversations are looked at between two looks at the index.
 const PORTION: usize = 200;
 
@@ -40,19 +39,13 @@ pub(crate) async fn purge(core: &Core, class: PurgeClass, before: Timestamp) -> 
 
 async fn dedupe(core: &Core, brand: &BrandName, before: Timestamp) -> Result<u64, StoreError> {
     let head = BrandKeys::new(brand).head();
-    let call = Call::new(&scripts().advance, &head)
-        .with(encode::time(before))
-        .with(encode::time(core.clock.now()));
-    let drop = reply::text(core.wire.call(&call).await?)?;
     let mut gone = 0;
-    for generation in drop.split(',').filter(|word| !word.is_empty()) {
-        for first in (0..BUCKETS).step_by(usize::try_from(SWEEP).unwrap_or(1)) {
-            let call = Call::new(&scripts().sweep, &head)
-                .with(generation)
-                .with(first.to_string())
-                .with((first + SWEEP - 1).to_string());
-            gone += reply::number(core.wire.call(&call).await?)?;
-        }
+    for first in (0..BUCKETS).step_by(SWEEP) {
+        let call = Call::new(&scripts().sweep, &head)
+            .with(encode::time(before))
+            .with(first.to_string())
+            .with((first + SWEEP - 1).to_string());
+        gone += reply::number(core.wire.call(&call).await?)?;
     }
     Ok(gone)
 }
@@ -62,7 +55,13 @@ async fn conversations(core: &Core, brand: &BrandName, before: Timestamp) -> Res
     let (mut gone, mut kept) = (0, 0_usize);
     loop {
         let mut command = redis::cmd("ZRANGEBYSCORE");
-        command.arg(keys.fixed("ci")).arg("-inf").arg(encode::micros(before)).arg("LIMIT").arg(kept).arg(PORTION);
+        command
+            .arg(keys.fixed("ci"))
+            .arg("-inf")
+            .arg(encode::micros(before))
+            .arg("LIMIT")
+            .arg(kept)
+            .arg(PORTION);
         let found = reply::bytes_list(core.wire.command(&command).await?)?;
         for id in &found {
             let call = Call::new(&scripts().forget, &keys.head()).with(id).with(encode::time(before));
@@ -94,7 +93,13 @@ async fn feed(core: &Core, brand: &BrandName, before: Timestamp) -> Result<u64, 
 }
 
 /// Fields of a hash whose value starts with a time before `before`.
-async fn expire(core: &Core, head: &str, key: &str, which: &str, before: Timestamp) -> Result<u64, StoreError> {
+async fn expire(
+    core: &Core,
+    head: &str,
+    key: &str,
+    which: &str,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
     let limit = encode::time(before);
     let (mut gone, mut cursor) = (0, "0".to_owned());
     loop {

@@ -70,11 +70,7 @@ fn read_receipt(envelope: EnvelopeId, text: &str) -> Option<Receipt> {
 }
 
 /// Reads an envelope: four digits of length, the receipt, the contact.
-pub(crate) fn envelope(
-    id: EnvelopeId,
-    raw: &[u8],
-    decision: Option<&[u8]>,
-) -> Result<Envelope, StoreError> {
+pub(crate) fn envelope(id: EnvelopeId, raw: &[u8], decision: Option<&[u8]>) -> Result<Envelope, StoreError> {
     let damaged = || unreadable("an envelope");
     let size: usize = utf8(raw.get(..4).ok_or_else(damaged)?)?.parse().map_err(|_| damaged())?;
     let text = utf8(raw.get(4..4 + size).ok_or_else(damaged)?)?;
@@ -134,7 +130,8 @@ pub(crate) fn work(
 fn read_work(brand: &BrandName, id: &str, raw: &[u8]) -> Option<(Work, String, Option<Timestamp>)> {
     let (line, rest) = first_line(raw)?;
     let fields: Vec<&str> = line.split(',').collect();
-    let &[attempts, claims, marked, token, until, due, enqueued, lane, conv, seq, kind, _, length] = fields.as_slice()
+    let &[attempts, claims, marked, token, until, due, enqueued, lane, conv, seq, kind, _, length] =
+        fields.as_slice()
     else {
         return None;
     };
@@ -211,21 +208,27 @@ pub(crate) fn write_statics(subject: &str, payload: &str) -> String {
     format!("{}\n{payload}", subject.replace('\n', " "))
 }
 
-/// A feed item: when (20 digits), conversation (26 letters or blanks), body.
-pub(crate) fn feed_item(brand: &BrandName, event: EventId, mut raw: Vec<u8>) -> Result<FeedItem, StoreError> {
+/// A feed item and its place among those of other brands: when (20 digits), stamp (20), conversation (26 letters or
+/// blanks), body.
+pub(crate) fn feed_item(
+    brand: &BrandName,
+    event: EventId,
+    mut raw: Vec<u8>,
+) -> Result<(Timestamp, FeedItem), StoreError> {
     let damaged = || unreadable("a feed item");
-    if raw.len() < 46 {
+    if raw.len() < 66 {
         return Err(damaged());
     }
-    let body = raw.split_off(46);
+    let body = raw.split_off(66);
     let head = utf8(&raw)?;
-    let (at, conversation) = head.split_at_checked(20).ok_or_else(damaged)?;
-    let conversation = match conversation.trim() {
+    let field = |range| head.get(range).ok_or_else(damaged);
+    let at = read_time(field(0..20)?).ok_or_else(damaged)?;
+    let stamp = read_time(field(20..40)?).ok_or_else(damaged)?;
+    let conversation = match field(40..66)?.trim() {
         "" => None,
         id => Some(conversation_id(id).ok_or_else(damaged)?),
     };
-    let at = read_time(at).ok_or_else(damaged)?;
-    Ok(FeedItem { event, brand: brand.clone(), conversation, body: body.into(), at })
+    Ok((stamp, FeedItem { event, brand: brand.clone(), conversation, body: body.into(), at }))
 }
 
 /// An outbound record: its version on the first line, then JSON.

@@ -50,7 +50,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    accept advance apply bootstrap budget bury claim counts dead_page discard expire feed_page forget hold lease probe
+    accept apply bootstrap budget bury claim counts dead_page discard expire feed_page forget hold lease probe
     purge_feed replay save settle sweep
 }
 

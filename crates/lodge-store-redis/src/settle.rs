@@ -52,7 +52,8 @@ async fn write(core: &Core, requests: Vec<Settling>) {
             let outcome = settle(core, brand, chunk).await;
             for (at, (place, _)) in chunk.iter().enumerate() {
                 let answer = outcome.as_ref().map_err(Clone::clone);
-                let answer = answer.and_then(|all| all.get(at).ok_or_else(|| unreadable("the answer of settle")));
+                let answer =
+                    answer.and_then(|all| all.get(at).ok_or_else(|| unreadable("the answer of settle")));
                 outcomes.push((*place, answer.cloned()));
             }
         }
@@ -116,7 +117,7 @@ async fn settle(core: &Core, brand: &BrandName, chunk: &[Placed<'_>]) -> Result<
             }
             Settlement::Dead { reason, error } => call.arg("X").arg(reason).arg(error),
         };
-        effects::encode(&mut call, effects)?;
+        effects::encode(&mut call, effects, core)?;
     }
     failpoint::pass("c25-settle-before-script");
     let answer = reply::some_bytes(core.wire.call(&call).await?)?;

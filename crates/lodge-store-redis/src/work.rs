@@ -34,7 +34,8 @@ impl WorkQueue for RedisStore {
             let left = most - claims.len();
             let share = (left / waiting.len()).clamp(1, MOST);
             let round: Vec<&BrandName> = waiting.drain(..waiting.len().min(left)).collect();
-            let found = join_all(round.iter().map(|brand| claim(&self.core, brand, lane, share, lease))).await;
+            let found =
+                join_all(round.iter().map(|brand| claim(&self.core, brand, lane, share, lease))).await;
             let mut failed = None;
             for (brand, found) in round.into_iter().zip(found) {
                 match found {
@@ -57,7 +58,10 @@ impl WorkQueue for RedisStore {
         Ok(claims)
     }
 
-    async fn settle(&self, settled: Vec<(Claim, Settlement, Vec<Effect>)>) -> Result<Vec<Applied>, StoreError> {
+    async fn settle(
+        &self,
+        settled: Vec<(Claim, Settlement, Vec<Effect>)>,
+    ) -> Result<Vec<Applied>, StoreError> {
         if settled.is_empty() {
             return Ok(Vec::new());
         }
@@ -92,13 +96,17 @@ impl WorkQueue for RedisStore {
 
     async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
         let counts = crate::housekeeping::count(&self.core).await?;
-        let lanes: BTreeSet<Lane> = counts.lanes.iter().filter_map(|depth| Lane::parse(&depth.lane)).collect();
+        let lanes: BTreeSet<Lane> =
+            counts.lanes.iter().filter_map(|depth| Lane::parse(&depth.lane)).collect();
         Ok(lanes.into_iter().collect())
     }
 }
 
 fn after(now: Timestamp, lease: Duration) -> Timestamp {
-    SignedDuration::try_from(lease).ok().and_then(|lease| now.checked_add(lease).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(lease)
+        .ok()
+        .and_then(|lease| now.checked_add(lease).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 async fn claim(
@@ -135,7 +143,7 @@ async fn hold(core: &Core, claim: &Claim, until: &str) -> Result<bool, StoreErro
 /// Whether any brand has something due in `lane`.
 async fn is_due(core: &Core, lane: &Lane) -> Result<bool, StoreError> {
     let now = encode::micros(core.clock.now());
-    let brands = core.all_brands().await?;
+    let brands = core.recent_brands().await?;
     let looks = brands.iter().map(|brand| {
         let mut command = redis::cmd("ZRANGEBYSCORE");
         command.arg(BrandKeys::new(brand).due(lane)).arg("-inf").arg(&now).arg("LIMIT").arg(0).arg(1);

@@ -28,13 +28,10 @@ for at = 1, number(1, 256) do
 end
 finished()
 
-local head = call('HMGET', HEAD, 'epoch', 'wm:' .. lane, 'gen', 'older', 'newest', 'wn', 'env')
+local head = call('HMGET', HEAD, 'epoch', 'wm:' .. lane, 'wn', 'env')
 local mark = head[2] or '0'
 if head[1] ~= epoch or (mark ~= before and mark ~= batch) then return { 'LOST', head[1] or '', mark } end
-local gen = tonumber(head[3] or '1')
-local generations = { gen }
-if head[4] and head[4] ~= '' then generations[2] = gen - 1 end
-local newest, order, envelopes = head[5] or '', tonumber(head[6] or '0'), tonumber(head[7] or '0')
+local order, envelopes = tonumber(head[3] or '0'), tonumber(head[4] or '0')
 for _, key in ipairs({ 'z:triage', 'a:triage', 'ci' }) do call('ZCARD', P .. key) end
 call('HLEN', P .. 'w')
 call('SCARD', P .. 'ls')
@@ -97,22 +94,14 @@ local function receipt_of(c)
   if known then return known end
   local size = tonumber(call('GETRANGE', P .. 'e:' .. c.eid, 0, 3))
   if size then return call('GETRANGE', P .. 'e:' .. c.eid, 4, 3 + size) end
-  for _, g in ipairs(generations) do
-    local kept = call('HGET', P .. 'd:' .. g .. ':' .. bucket4(c.dedupe), c.dedupe)
-    if kept then
-      return table.concat({ kept:sub(1, 26), kept:sub(27, 36), kept:sub(57), 'N', '', '', '0', '', kept:sub(37, 56), '0',
-        '' }, SEP)
-    end
-  end
-  return nil
+  local kept = call('HGET', P .. 'd:' .. bucket4(c.dedupe), c.dedupe)
+  if not kept then return nil end
+  return table.concat({ kept:sub(21, 46), kept:sub(47, 56), kept:sub(57), 'N', '', '', '0', '', kept:sub(1, 20), '0', '' },
+    SEP)
 end
 local function in_conflict(c)
   if c.source == '' then return false end
-  if sources[c.source] then return true end
-  for _, g in ipairs(generations) do
-    if call('HEXISTS', P .. 's:' .. g .. ':' .. bucket4(c.source), c.source) == 1 then return true end
-  end
-  return false
+  return sources[c.source] or call('HEXISTS', P .. 's:' .. bucket4(c.source), c.source) == 1
 end
 -- Rule 3: the conversation to append to and the flags that brings; else the one to suggest.
 local function place(c)
@@ -211,7 +200,6 @@ for number_of, c in ipairs(candidates) do
       reopens, flags, c.at, tostring(matched), label(c, matched) }, SEP)
     receipts[c.eid], dedupes[c.dedupe] = receipt, receipt
     if c.source ~= '' then sources[c.source] = true end
-    if c.at > newest then newest = c.at end
     c.receipt, c.conv, c.seq = receipt, conv, conv.seq
     fresh[#fresh + 1] = c
     touched[conv.id] = conv
@@ -238,8 +226,8 @@ local function add(list, a, b)
 end
 for _, c in ipairs(fresh) do
   call('SET', P .. 'e:' .. c.eid, ('%04d'):format(#c.receipt) .. c.receipt .. c.record)
-  call('HSET', P .. 'd:' .. gen .. ':' .. bucket4(c.dedupe), c.dedupe, c.conv.id .. c.conv.ref .. c.at .. ('%d'):format(c.seq))
-  if c.source ~= '' then call('HSET', P .. 's:' .. gen .. ':' .. bucket4(c.source), c.source, '1') end
+  call('HSET', P .. 'd:' .. bucket4(c.dedupe), c.dedupe, c.at .. c.conv.id .. c.conv.ref .. ('%d'):format(c.seq))
+  if c.source ~= '' then call('HSET', P .. 's:' .. bucket4(c.source), c.source, c.at) end
   order = order + 1
   local place_in_order = ('%014d'):format(order)
   add(works, c.work, table.concat({ '0,0,0,,', c.at, c.at, 'triage', c.conv.id, ('%d'):format(c.seq), 'triage',
@@ -282,5 +270,5 @@ if #firsts > 0 then
 end
 call('ZADD', P .. 'ci', unpack(lasts))
 call('SADD', P .. 'ls', 'triage')
-call('HSET', HEAD, 'wm:' .. lane, batch, 'wn', order, 'env', envelopes + #fresh, 'newest', newest)
+call('HSET', HEAD, 'wm:' .. lane, batch, 'wn', order, 'env', envelopes + #fresh)
 return answers

@@ -1,13 +1,12 @@
 #!lua
 -- bootstrap v1: the identity of a brand's records; writes one where there is none.
 -- KEYS: head of the brand.
--- ARGV: epoch to be (32 hex), commit lane, now.
+-- ARGV: epoch to be (32 hex), commit lane.
 -- Returns: {epoch, watermark of the lane, whether this call wrote the epoch}.
 --include prelude
-local epoch, lane, now = name(), name(), time()
+local epoch, lane = name(), name()
 finished()
 
 local first = call('HSETNX', HEAD, 'epoch', epoch)
-if first == 1 then call('HSET', HEAD, 'gen', 1, 'started', now) end
 local state = call('HMGET', HEAD, 'epoch', 'wm:' .. lane)
 return { state[1], state[2] or '0', first }

@@ -26,7 +26,7 @@ local READ = {
     return { id = id(), lane = name(), kind = name(), conv = optional_id(), seq = take(), due = time(), static = take() }
   end,
   R = function() return { event = id(), conv = id(), at = time(), work = id(), static = take() } end, -- record
-  P = function() return { event = id(), conv = optional_id(), at = time(), body = take() } end, -- publish
+  P = function() return { event = id(), conv = optional_id(), at = time(), stamp = time(), body = take() } end, -- publish
   D = function() return { envelope = id(), json = take() } end, -- decide
   L = function() return { conv = id(), keys = packed(16) } end, -- learn
   T = function() return { envelope = id(), keys = packed(16) } end, -- trace
@@ -103,7 +103,7 @@ end
 function DO.P(e)
   if truth(P .. 'fb', e.event) then return end
   local position = call('HINCRBY', HEAD, 'fpos', 1)
-  call('HSET', P .. 'fb', e.event, e.at .. (e.conv == '' and (' '):rep(26) or e.conv) .. e.body)
+  call('HSET', P .. 'fb', e.event, e.at .. e.stamp .. (e.conv == '' and (' '):rep(26) or e.conv) .. e.body)
   call('ZADD', P .. 'fz', position, e.event .. e.at)
 end
 function DO.D(e)

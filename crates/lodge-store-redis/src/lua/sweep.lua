@@ -1,24 +1,25 @@
 #!lua
--- sweep v1: removes a run of buckets of a generation that was let go.
+-- sweep v1: removes old entries from a run of buckets of dedupe memory.
 -- KEYS: head of the brand.
--- ARGV: generation, first bucket, last bucket (at most 2,048 at a time).
--- Returns: how many dedupe entries went. The last bucket takes the generation off the list.
+-- ARGV: before, first bucket, last bucket (at most 64 at a time).
+-- Returns: how many dedupe entries went. Entries start with when their contact was accepted; no TTL is involved.
 --include prelude
-local gen, first, last = number(1, 2 ^ 53), number(0, 65535), number(0, 65535)
-need(last >= first and last - first < 2048, 'too many buckets')
+local before, first, last = time(), number(0, 65535), number(0, 65535)
+need(last >= first and last - first < 64, 'too many buckets')
 finished()
 
-local drop = ',' .. (call('HGET', HEAD, 'drop') or '') .. ','
-local entry = (',%d,'):format(gen)
-local from, to = drop:find(entry, 1, true)
-if not from then return 0 end
+local function sweep(key)
+  local gone, old = 0, {}
+  local entries = call('HGETALL', key)
+  for at = 2, #entries, 2 do
+    if entries[at]:sub(1, 20) < before then old[#old + 1] = entries[at - 1] end
+  end
+  for from = 1, #old, 1000 do gone = gone + call('HDEL', key, unpack(old, from, math.min(from + 999, #old))) end
+  return gone
+end
 local gone = 0
 for at = first, last do
-  local dedupe = ('%sd:%d:%04x'):format(P, gen, at)
-  gone = gone + call('HLEN', dedupe)
-  call('UNLINK', dedupe, ('%ss:%d:%04x'):format(P, gen, at))
-end
-if last == 65535 then
-  call('HSET', HEAD, 'drop', ((drop:sub(1, from - 1) .. ',' .. drop:sub(to + 1)):gsub('^,+', ''):gsub(',+$', '')))
+  gone = gone + sweep(('%sd:%04x'):format(P, at))
+  sweep(('%ss:%04x'):format(P, at))
 end
 return gone

@@ -1,0 +1,136 @@
+//! A redis-server of a test's own: on a free port, in a folder of its own, ended by its process id.
+
+use lodge_domain::NodeName;
+use lodge_domain::ports::{Clock, Entropy};
+use lodge_store_redis::{OpenError, Options, RedisStore};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A running server; dropping it kills it.
+pub struct RedisServer {
+    folder: tempfile::TempDir,
+    port: u16,
+    program: &'static str,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+/// A port nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl RedisServer {
+    /// Without persistence.
+    pub fn start() -> Self {
+        Self::with(&["--save", "", "--appendonly", "no"])
+    }
+
+    /// With these options.
+    pub fn with(options: &[&str]) -> Self {
+        Self::launch("redis-server", None, options)
+    }
+
+    /// A sentinel that watches the server at `port` as `main`.
+    pub fn sentinel(port: u16) -> Self {
+        let config =
+            format!("sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 1000\n");
+        Self::launch("redis-sentinel", Some(&config), &[])
+    }
+
+    fn launch(program: &'static str, config: Option<&str>, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let mut arguments = Vec::new();
+        if let Some(config) = config {
+            let path = folder.path().join("sentinel.conf");
+            std::fs::write(&path, config).unwrap();
+            arguments.push(path.display().to_string());
+        }
+        let port_text = port.to_string();
+        let dir = folder.path().display().to_string();
+        let fixed = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir];
+        arguments.extend(fixed.iter().chain(options).map(|text| (*text).to_owned()));
+        let mut server = Self { folder, port, program, arguments, child: None };
+        server.resume();
+        server
+    }
+
+    /// Starts it (again) in the same folder, and waits until it listens.
+    pub fn resume(&mut self) {
+        let child = Command::new(self.program)
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} is needed for these tests: {error}", self.program));
+        self.child = Some(child);
+        let end = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < end, "{} does not listen", self.program);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A plain connection, for looking behind the store's back.
+    pub async fn raw(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut last = None;
+        for _ in 0..100 {
+            match client.get_multiplexed_async_connection().await {
+                Ok(connection) => return connection,
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{last:?}");
+    }
+
+    /// One command, behind the store's back.
+    pub async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(*word);
+        }
+        command.query_async(&mut self.raw().await).await.unwrap()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Opens a store as node `node`.
+pub async fn open(
+    url: &str,
+    node: &str,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Arc<RedisStore>, OpenError> {
+    let node = NodeName::parse(node).unwrap();
+    RedisStore::connect(url, Options { clock, entropy, node, queue: 4096 }).await
+}
