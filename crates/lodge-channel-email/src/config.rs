@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmailSettings {
-    /// How mail comes in: `imap`.
+    /// How mail comes in: `imap`, or `pipe` where a mail server hands it over (`lodge pipe`) or archives are all there is.
     pub provider: MailProvider,
     /// Who we are to customers: `Name <address>` or an address alone.
     pub from: String,
@@ -35,8 +35,9 @@ pub struct EmailSettings {
     /// What becomes of one mail that reaches several of our inboxes.
     #[serde(default)]
     pub copies: CopiesSetting,
-    /// The mailbox that is read.
-    pub imap: ImapSettings,
+    /// The mailbox that is read; with provider `imap` and no other.
+    #[serde(default)]
+    pub imap: Option<ImapSettings>,
     /// The server that sends for us; without it tickets are made all the same, and nothing is acknowledged or answered.
     #[serde(default)]
     pub smtp: Option<SmtpSettings>,
@@ -48,6 +49,19 @@ pub struct EmailSettings {
 pub enum MailProvider {
     /// A mailbox on an IMAP server.
     Imap,
+    /// Handed over by a mail server, or from archives.
+    Pipe,
+}
+
+impl MailProvider {
+    /// Its name in configuration, events and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imap => "imap",
+            Self::Pipe => "pipe",
+        }
+    }
 }
 
 /// What becomes of one mail that reaches several of our inboxes.
@@ -236,9 +250,10 @@ mod tests {
             "imap": { "host": "imap.acme.example", "username": "support", "password": "env:P" }
         }))
         .unwrap();
-        assert_eq!((settings.imap.tls, settings.imap.port()), (TlsMode::Implicit, 993));
-        assert_eq!((&settings.imap.after, settings.imap.start), (&After::Keep, StartPoint::Now));
-        assert!(settings.imap.idle && settings.smtp.is_none() && settings.copies == CopiesSetting::One);
+        let imap = settings.imap.unwrap();
+        assert_eq!((imap.tls, imap.port()), (TlsMode::Implicit, 993));
+        assert_eq!((&imap.after, imap.start), (&After::Keep, StartPoint::Now));
+        assert!(imap.idle && settings.smtp.is_none() && settings.copies == CopiesSetting::One);
     }
 
     #[test]

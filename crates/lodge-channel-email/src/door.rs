@@ -10,13 +10,10 @@ use lodge_channel::{BuildError, Context, Door, Importer, Parts, Probe, Problem, 
 use lodge_domain::{BrandName, Channel, ChannelAddress};
 use std::sync::Arc;
 
-/// The provider's name in configuration, events and metrics.
-pub(crate) const PROVIDER: &str = "imap";
-
 #[async_trait]
 impl Door for EmailSettings {
     fn address(&self) -> ChannelAddress {
-        ChannelAddress { channel: Channel::Email, provider: PROVIDER.to_owned() }
+        ChannelAddress { channel: Channel::Email, provider: self.provider.as_str().to_owned() }
     }
 
     fn brand(&self) -> Option<&BrandName> {

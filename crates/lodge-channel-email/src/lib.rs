@@ -10,6 +10,7 @@ mod door;
 mod error;
 mod imap;
 mod importer;
+pub mod letter;
 mod poller;
 mod replier;
 mod smtp;
@@ -19,3 +20,9 @@ mod wire;
 
 pub use config::EmailSettings;
 pub use error::MailError;
+
+/// A commented example of a mail inbox's table.
+pub const EXAMPLE: &str = include_str!("../example.toml");
+
+/// The least settings by which raw mails can be understood without any server.
+pub const SCRATCH: &str = "provider = \"pipe\"\nfrom = \"support@lodge.example\"\n";

@@ -1,8 +1,7 @@
 //! Builds what a mail inbox's settings describe. Reads secrets and certificate files; touches no network.
 
-use super::PROVIDER;
 use crate::compose::SenderIdentity;
-use crate::config::{CopiesSetting, EmailSettings, SmtpSettings, TlsMode};
+use crate::config::{CopiesSetting, EmailSettings, ImapSettings, SmtpSettings, TlsMode};
 use crate::imap::Account;
 use crate::importer::Reader;
 use crate::poller::{Mailbox, task};
@@ -25,14 +24,15 @@ pub(super) fn parts(settings: &EmailSettings, context: Context) -> Result<Parts,
     let health =
         |part| Health::new(context.inbox.name.clone(), settings.address(), part, Arc::clone(&context.clock));
     let mut parts = Parts::default();
-    let fetching = health("fetch");
-    parts.health.push(Arc::clone(&fetching));
     if let Some(smtp) = &settings.smtp {
         parts.replier = Some(Arc::new(replier(settings, smtp, &context)?));
     }
+    let Some(imap) = settings.imap.clone() else { return Ok(parts) };
+    let fetching = health("fetch");
+    parts.health.push(Arc::clone(&fetching));
     let mailbox = Mailbox {
-        settings: settings.imap.clone(),
-        account: account(settings, &context)?,
+        account: account(&imap, &context)?,
+        settings: imap,
         reader: reader(settings, &context)?,
         health: fetching,
         context,
@@ -49,7 +49,7 @@ pub(super) fn reader(settings: &EmailSettings, context: &Context) -> Result<Arc<
     });
     let surroundings = Surroundings {
         inbox: context.inbox.clone(),
-        provider: PROVIDER.to_owned(),
+        provider: settings.provider.as_str().to_owned(),
         own: own.collect(),
         reply_address: settings.recognised_address(),
         authserv_ids: settings.authserv_ids.clone(),
@@ -69,8 +69,7 @@ pub(super) fn reader(settings: &EmailSettings, context: &Context) -> Result<Arc<
 }
 
 /// The account whose mailbox is read.
-pub(super) fn account(settings: &EmailSettings, context: &Context) -> Result<Account, BuildError> {
-    let imap = &settings.imap;
+pub(super) fn account(imap: &ImapSettings, context: &Context) -> Result<Account, BuildError> {
     Ok(Account {
         target: Target {
             host: imap.host.clone(),

@@ -1,6 +1,6 @@
 //! Everything wrong with a mail inbox's settings that can be seen without a network, each with its remedy.
 
-use crate::config::{After, EmailSettings, TlsMode};
+use crate::config::{After, EmailSettings, MailProvider, TlsMode};
 use crate::tokens::ReplyAddress;
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -62,7 +62,18 @@ fn addresses(settings: &EmailSettings, problems: &mut Vec<Problem>) {
 }
 
 fn mailbox(settings: &EmailSettings, secrets: &dyn SecretSource, problems: &mut Vec<Problem>) {
-    let imap = &settings.imap;
+    let imap = match (settings.provider, &settings.imap) {
+        (MailProvider::Imap, Some(imap)) => imap,
+        (MailProvider::Imap, None) => {
+            let remedy = "add the table [….email.imap] with host, username and password";
+            return problems.push(Problem::new("imap", "provider `imap` needs a mailbox", remedy));
+        }
+        (MailProvider::Pipe, Some(_)) => {
+            let remedy = "remove the table, or write provider = \"imap\"";
+            return problems.push(Problem::new("imap", "provider `pipe` reads no mailbox", remedy));
+        }
+        (MailProvider::Pipe, None) => return,
+    };
     host("imap", &imap.host, problems);
     clear("imap", &imap.host, imap.tls, imap.insecure, problems);
     secret("imap.password", &imap.password, secrets, problems);

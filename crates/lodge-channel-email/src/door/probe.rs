@@ -1,16 +1,18 @@
 //! Tries the connections of a mail inbox and says what to fix. Changes nothing in the mailbox, sends no mail.
 
 use super::build::{account, relay};
-use crate::config::{After, EmailSettings, SmtpSettings};
+use crate::config::{After, EmailSettings, ImapSettings, SmtpSettings};
 use crate::error::MailError;
 use crate::smtp::Pool;
 use lodge_channel::{Context, Probe, Problem};
 
 /// All probes.
 pub(super) async fn all(settings: &EmailSettings, context: &Context) -> Vec<Probe> {
-    let imap = &settings.imap;
-    let what = format!("{}:{} as {}, folder {}", imap.host, imap.port(), imap.username, imap.folder);
-    let mut probes = vec![Probe { what, result: read(settings, context).await }];
+    let mut probes = Vec::new();
+    if let Some(imap) = &settings.imap {
+        let what = format!("{}:{} as {}, folder {}", imap.host, imap.port(), imap.username, imap.folder);
+        probes.push(Probe { what, result: read(imap, context).await });
+    }
     if let Some(smtp) = &settings.smtp {
         let login =
             smtp.username.as_deref().map_or_else(|| "without a log-in".to_owned(), |u| format!("as {u}"));
@@ -20,8 +22,8 @@ pub(super) async fn all(settings: &EmailSettings, context: &Context) -> Vec<Prob
     probes
 }
 
-async fn read(settings: &EmailSettings, context: &Context) -> Result<String, Problem> {
-    let account = account(settings, context).map_err(|error| error.problem)?;
+async fn read(imap: &ImapSettings, context: &Context) -> Result<String, Problem> {
+    let account = account(imap, context).map_err(|error| error.problem)?;
     let failed = |error: &MailError| {
         let key = match error {
             MailError::Login(_) => "imap.password",
@@ -32,7 +34,7 @@ async fn read(settings: &EmailSettings, context: &Context) -> Result<String, Pro
         Problem::new(key, error.to_string(), error.remedy())
     };
     let mut session = account.log_in(context.connector.as_ref()).await.map_err(|e| failed(&e))?;
-    let folder = session.select(&settings.imap.folder).await.map_err(|e| failed(&e))?;
+    let folder = session.select(&imap.folder).await.map_err(|e| failed(&e))?;
     let mut facts = vec![format!("{} mails", folder.exists)];
     let mut note = |yes: bool, good: &str, bad: &str| facts.push(if yes { good } else { bad }.to_owned());
     note(session.offers("IDLE"), "tells of new mail by itself", "must be polled (no IDLE)");
@@ -41,16 +43,16 @@ async fn read(settings: &EmailSettings, context: &Context) -> Result<String, Pro
         "keeps our keyword",
         "keeps no keywords, so that only our own record says what is filed",
     );
-    let moves = matches!(settings.imap.after, After::Move(_));
+    let moves = matches!(imap.after, After::Move(_));
     if moves && !session.offers("MOVE") {
         facts.push("moves by copy and delete (no MOVE)".to_owned());
     }
-    let deletes = settings.imap.after == After::Delete || moves && !session.offers("MOVE");
+    let deletes = imap.after == After::Delete || moves && !session.offers("MOVE");
     if deletes && !session.offers("UIDPLUS") {
         let reason = "the server has no UIDPLUS, so that filed mail is only marked as deleted";
         return Err(Problem::new("imap.after", reason, "use keep or seen"));
     }
-    if folder.read_only && settings.imap.after != After::Keep {
+    if folder.read_only && imap.after != After::Keep {
         let reason = "the folder is read-only for this account";
         return Err(Problem::new("imap.after", reason, "give the account the right to write, or use keep"));
     }
