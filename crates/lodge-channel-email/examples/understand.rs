@@ -6,8 +6,9 @@ use lodge_channel_email::tokens::ReplyAddress;
 use lodge_channel_email::understand::{Arrival, Copies, Surroundings, understand};
 use lodge_domain::decision::AcknowledgmentVerdict;
 use lodge_domain::{
-    AcknowledgmentDecision, BrandName, ConversationId, Decision, Envelope, EnvelopeId, Flag, Inbound, InboxId, InboxName,
-    KeyRing, Placement, Priority, Receipt, Reference, TicketEvent, Timestamp, ticket::EventExtras,
+    AcknowledgmentDecision, BrandName, ConversationId, Decision, Envelope, EnvelopeId, Flag, Inbound,
+    InboxId, InboxName, KeyRing, Placement, Priority, Receipt, Reference, TicketEvent, Timestamp,
+    ticket::EventExtras,
 };
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -66,7 +67,8 @@ fn event_of(contact: lodge_domain::Contact, now: Timestamp) -> TicketEvent {
         accepted_at: now,
     };
     let reason = contact.no_acknowledgment.first().cloned();
-    let verdict = if reason.is_some() { AcknowledgmentVerdict::Suppress } else { AcknowledgmentVerdict::Send };
+    let verdict =
+        if reason.is_some() { AcknowledgmentVerdict::Suppress } else { AcknowledgmentVerdict::Send };
     let decision = Decision {
         kind: None,
         category: None,

@@ -97,7 +97,7 @@ fn split(bytes: &[u8], honour_quotes: bool) -> Option<Vec<Piece>> {
                 }
             }
             _ if quoted => piece.push(in_angle, b, true),
-            b'(' if !in_angle => {
+            b'(' if honour_quotes => {
                 comments += 1;
                 if comments > 1 {
                     piece.comment.push(b);
@@ -126,7 +126,7 @@ fn split(bytes: &[u8], honour_quotes: bool) -> Option<Vec<Piece>> {
         }
     }
     out.push(piece);
-    (!quoted).then_some(out)
+    (!quoted && comments == 0).then_some(out)
 }
 
 impl Piece {
@@ -169,11 +169,12 @@ fn mailbox(piece: &Piece, tld: Option<&str>) -> Option<Mailbox> {
 fn bare(phrase: &[u8], comment: Option<String>, tld: Option<&str>) -> (Option<String>, Vec<u8>) {
     let phrase = phrase.trim_ascii();
     let is_encoded = |word: &[u8]| word.starts_with(b"=?");
-    let parts: Vec<&[u8]> = phrase.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).collect();
+    let joined = around_dots(phrase);
+    let parts: Vec<&[u8]> = joined.iter().map(Vec::as_slice).collect();
     let with_at: Vec<&&[u8]> = parts.iter().filter(|w| w.contains(&b'@') && !is_encoded(w)).collect();
     match (parts.len(), with_at.as_slice()) {
         (0, _) => (comment, Vec::new()),
-        (1, _) if !is_encoded(phrase) => (comment, phrase.to_vec()),
+        (1, _) if !is_encoded(phrase) => (comment, parts.concat()),
         // `a @ b . c` has spaces that the grammar allows.
         (_, [only]) if only.len() == 1 || only.starts_with(b"@") || only.ends_with(b"@") => {
             (comment, parts.concat())
@@ -185,6 +186,20 @@ fn bare(phrase: &[u8], comment: Option<String>, tld: Option<&str>) -> (Option<St
         }
         _ => (clean::name(&words::decode_words(phrase, tld)), Vec::new()),
     }
+}
+
+/// The words of a phrase; obsolete white space around the dots of an address is taken out.
+fn around_dots(phrase: &[u8]) -> Vec<Vec<u8>> {
+    let mut out: Vec<Vec<u8>> = Vec::new();
+    for word in phrase.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()) {
+        match out.last_mut() {
+            Some(last) if last.contains(&b'@') && (word.starts_with(b".") || last.ends_with(b".")) => {
+                last.extend_from_slice(word)
+            }
+            _ => out.push(word.to_vec()),
+        }
+    }
+    out
 }
 
 /// `@a,@b:user@c` (RFC 5322 4.4): the route is no part of the address.

@@ -99,8 +99,10 @@ impl<'a> Mail<'a> {
 
     fn read_report(&mut self, tree: &mime::Tree) {
         let subject = self.facts.subject.clone().unwrap_or_default();
-        self.report =
-            report::read(&self.fields, tree, &self.content.text, &self.facts.from.handle(), &subject);
+        let from = &self.facts.from;
+        let sender =
+            if from.address.is_empty() { from.name.clone().unwrap_or_default() } else { from.handle() };
+        self.report = report::read(&self.fields, tree, &self.content.text, &sender, &subject);
     }
 
     fn finish(mut self) -> Understood {

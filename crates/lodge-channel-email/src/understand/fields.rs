@@ -38,7 +38,10 @@ impl<'a> Fields<'a> {
                 None => &raw[at..],
             };
             at += line.len();
-            let folded = matches!(line.first(), Some(b' ' | b'\t')) && !line.trim_ascii().is_empty();
+            // A line of blanks alone ends the header, unless what follows can only be more of it.
+            let blank = line.trim_ascii().is_empty();
+            let goes_on = || line.len() > 2 && matches!(raw.get(at), Some(b' ' | b'\t'));
+            let folded = matches!(line.first(), Some(b' ' | b'\t')) && (!blank || goes_on());
             if folded && colon.is_some() {
                 end = at;
             } else {

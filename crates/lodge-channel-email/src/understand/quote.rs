@@ -15,7 +15,8 @@ pub(crate) fn reply(text: &str, is_forward: bool) -> String {
         end = before_signature;
         kept.truncate(end);
     }
-    let kept = without_leading_quote(&kept);
+    drop_dangling_introduction(&mut kept);
+    let kept = without_introduced_quote(&kept);
     let out = kept.join("\n").trim().to_owned();
     if out.is_empty() { text.trim().to_owned() } else { out }
 }
@@ -39,29 +40,33 @@ fn is_quoted(line: &str) -> bool {
 fn cut(lines: &[&str]) -> usize {
     let mut at = 0;
     while at < lines.len() {
-        let start = boundary(lines, at);
-        let Some(length) = start else {
+        if is_forward_mark(lines.get(at).copied().unwrap_or_default()) {
+            return lines.len();
+        }
+        let Some(length) = boundary(lines, at) else {
             at += 1;
             continue;
         };
-        if blank(lines.get(..at).unwrap_or_default()) {
-            // Nothing stands above: the answer stands below, or there is none.
-            at += length;
-            continue;
-        }
-        // An introduction followed by `>` lines ends with them: what comes below is an answer again.
+        let above_blank = blank(lines.get(..at).unwrap_or_default());
         let body = at + length;
         let quoted = skip_quoted(lines, body);
-        if quoted > body
-            && !blank(lines.get(quoted..).unwrap_or_default())
-            && only_signature_after(lines, quoted).is_none()
-        {
-            at = quoted;
+        let below = !blank(lines.get(quoted..).unwrap_or_default());
+        // Nothing stands above: the answer stands below, or there is none. And an introduction followed by `>` lines
+        // ends with them: what comes below is an answer again.
+        if above_blank || (quoted > body && below && only_signature_after(lines, quoted).is_none()) {
+            at = quoted.max(at + 1);
             continue;
         }
         return at;
     }
     trailing_block(lines)
+}
+
+/// `Begin forwarded message:`, which introduces content.
+fn is_forward_mark(line: &str) -> bool {
+    let lower = line.trim().to_lowercase();
+    let words = lower.trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | '>' | ':'));
+    table::FORWARDS.contains(&words)
 }
 
 /// Where what follows is only a signature, or nothing.
@@ -75,7 +80,12 @@ fn only_signature_after(lines: &[&str], from: usize) -> Option<usize> {
 fn skip_quoted(lines: &[&str], from: usize) -> usize {
     let mut end = from;
     for (at, line) in lines.iter().enumerate().skip(from) {
-        if is_quoted(line) {
+        // A long line of a quote that was broken stands between two quoted ones.
+        let wrapped = end == at
+            && at > from
+            && lines.get(at + 1).is_some_and(|next| is_quoted(next))
+            && !line.trim().is_empty();
+        if is_quoted(line) || wrapped {
             end = at + 1;
         } else if !line.trim().is_empty() {
             break;
@@ -177,7 +187,7 @@ fn introduction(lines: &[&str], at: usize) -> Option<usize> {
     let mut joined = String::new();
     for length in 1..=4 {
         let line = lines.get(at + length - 1)?.trim();
-        if length > 1 && (line.is_empty() || is_quoted(line)) {
+        if length > 1 && (line.is_empty() || (is_quoted(line) && line != ">:")) {
             return None;
         }
         joined.push_str(line);
@@ -206,8 +216,11 @@ fn may_introduce(line: &str) -> bool {
 fn is_introduction(text: &str) -> bool {
     let lower = text.to_lowercase();
     let lower = lower.trim_start_matches(['>', ' ', '*']);
+    // Zoho draws a line on both sides: `---- On … wrote ----`.
+    let ruled = lower.starts_with("---") && lower.ends_with("---");
+    let lower = lower.trim_start_matches(['-', ' ']);
     let end = lower.trim_end_matches([' ', '*', '\u{a0}']);
-    if !end.ends_with([':', '：']) && !(starts_with_date(lower) && end.ends_with('>')) {
+    if !end.ends_with([':', '：']) && !ruled && !(starts_with_date(lower) && end.ends_with('>')) {
         return false;
     }
     let tells = |start: &str, verb: &str| lower.starts_with(start) && lower.contains(verb);
@@ -219,7 +232,7 @@ fn is_introduction(text: &str) -> bool {
     }
     // `Ann Lee <ann@example.com> wrote:`, and `2026-11-21 9:00 Ann wrote:`.
     let verb = table::INTRODUCTIONS.iter().any(|(_, verb)| tells("", verb));
-    if verb && (end.contains('@') || starts_with_date(lower) || has_time(end)) {
+    if verb && (end.contains('@') || starts_with_date(lower) || has_time(end) || has_year(end)) {
         return true;
     }
     // `2013/10/2 Ann Lee <ann@example.com>`.
@@ -237,6 +250,11 @@ fn starts_with_date(lower: &str) -> bool {
     let digits = head.bytes().filter(u8::is_ascii_digit).count();
     let separated = head.contains(['-', '/', '.']) || head.contains('年');
     head.starts_with(|c: char| c.is_ascii_digit()) && digits >= 4 && separated
+}
+
+fn has_year(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit())
+        .any(|n| n.len() == 4 && (n.starts_with("19") || n.starts_with("20")))
 }
 
 fn has_time(text: &str) -> bool {
@@ -262,6 +280,15 @@ fn signature(lines: &[&str]) -> usize {
             }
         }
     }
+    // A rule of underscores close to the end.
+    let rule = |line: &&str| line.trim().len() >= 5 && line.trim().bytes().all(|b| b == b'_');
+    if let Some(at) = lines.iter().take(end).rposition(|line| rule(&line)) {
+        let below =
+            lines.get(at + 1..end).unwrap_or_default().iter().filter(|line| !line.trim().is_empty()).count();
+        if at > 0 && below <= 4 {
+            end = at;
+        }
+    }
     loop {
         let Some(last) = lines.iter().take(end).rposition(|line| !line.trim().is_empty()) else { return end };
         let lower = lines[last].trim().trim_matches(['*', '_', '(', ')', '<', '>', '[', ']']).to_lowercase();
@@ -274,16 +301,31 @@ fn signature(lines: &[&str]) -> usize {
     }
 }
 
-/// An answer below its quote: the quote above it goes, its introduction too.
-fn without_leading_quote<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    let Some(first) = lines.iter().position(|line| !line.trim().is_empty()) else { return lines.to_vec() };
-    let intro = if is_quoted(lines[first]) { Some(0) } else { introduction(lines, first) };
-    let Some(intro) = intro else { return lines.to_vec() };
-    let end = skip_quoted(lines, first + intro);
+/// An introduction whose quote is gone already says nothing.
+fn drop_dangling_introduction(lines: &mut Vec<&str>) {
+    let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
+    for at in end.saturating_sub(4)..end {
+        let ends_here = introduction(lines, at).is_some_and(|length| at + length == end);
+        if ends_here && !blank(lines.get(..at).unwrap_or_default()) {
+            lines.truncate(at);
+            return;
+        }
+    }
+}
+
+/// An answer below or around one introduced quote: the introduction and the quote go. Several quotes mean that the
+/// answers stand between them, which would be nothing without.
+fn without_introduced_quote<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let found = (0..lines.len()).find_map(|at| introduction(lines, at).map(|length| (at, at + length)));
+    let Some((from, body)) = found else { return lines.to_vec() };
+    let end = skip_quoted(lines, body);
+    let head = lines.get(..from).unwrap_or_default();
     let rest = lines.get(end..).unwrap_or_default();
-    // Several quotes mean that the answers stand between them: they would be nothing without.
-    let interleaved = rest.iter().any(|line| is_quoted(line));
-    if end == first + intro || blank(rest) || interleaved { lines.to_vec() } else { rest.to_vec() }
+    let interleaved = head.iter().chain(rest).any(|line| is_quoted(line));
+    if end == body || blank(rest) || interleaved {
+        return lines.to_vec();
+    }
+    [head, rest].concat()
 }
 
 #[cfg(test)]

@@ -46,7 +46,9 @@ pub(crate) fn read(
     from: &str,
     subject: &str,
 ) -> Option<Report> {
-    let original = returned_id(tree, text);
+    let original = returned_field(tree, text, "message-id", &|value| {
+        ids::normalise(value).filter(|id| id.contains('@'))
+    });
     if let Some(report) = complaint(tree, original.clone()) {
         return Some(report);
     }
@@ -59,6 +61,16 @@ pub(crate) fn read(
         let prose = prose::read(fields, text, from, subject)?;
         sign = prose.sign;
         results = merge(results, prose.results);
+        // Who is not named in the notice is named in the returned mail.
+        if results.iter().all(|r| r.recipient.is_none()) {
+            let to = returned_field(tree, text, "to", &|value| {
+                address::parse_list(value, None).into_iter().find(address::Mailbox::is_valid)
+            });
+            let mut known = results.into_iter().next().unwrap_or_default();
+            known.recipient = to.map(|mailbox| mailbox.handle());
+            results = vec![known];
+        }
+        complete(&mut results, text);
     } else {
         complete(&mut results, text);
     }
@@ -273,33 +285,25 @@ fn receipt(tree: &Tree, original: Option<String>) -> Option<Report> {
     Some(Report { class: OriginClass::DeliveryReport, sign, deliveries, texts, original })
 }
 
-/// The Message-ID of the mail that a report returns: from its returned message or header, else from what prose quotes.
-fn returned_id(tree: &Tree, text: &str) -> Option<String> {
-    let holds_header = |p: &&Part| {
-        matches!(
-            p.media_type.as_str(),
-            "message/rfc822"
-                | "message/global"
-                | "text/rfc822-headers"
-                | "message/rfc822-headers"
-                | "message/global-headers"
-                | "text/rfc822-header"
-        )
-    };
-    let in_part = |p: &Part| Fields::parse(&p.content).first("message-id").and_then(ids::normalise);
-    if let Some(id) = tree.parts.iter().filter(holds_header).find_map(in_part) {
-        return Some(id);
-    }
-    let from_line = |text: &str| {
-        let lines = text.lines().take(5_000);
-        let mut ids = lines.filter_map(|line| {
+/// A field of the mail that a report returns: from its returned message or header, else from what prose quotes.
+fn returned_field<T>(tree: &Tree, text: &str, name: &str, read: &dyn Fn(&[u8]) -> Option<T>) -> Option<T> {
+    const RETURNED: [&str; 6] = [
+        "message/rfc822",
+        "message/global",
+        "text/rfc822-headers",
+        "message/rfc822-headers",
+        "message/global-headers",
+        "text/rfc822-header",
+    ];
+    let returned = tree.parts.iter().filter(|part| RETURNED.contains(&part.media_type.as_str()));
+    let in_part = |part: &Part| Fields::parse(&part.content).first(name).and_then(read);
+    returned.into_iter().find_map(in_part).or_else(|| {
+        text.lines().take(5_000).find_map(|line| {
             let line = line.trim_start_matches(['>', ' ', '\t', '|']);
-            let (name, value) = line.split_once(':')?;
-            name.trim().eq_ignore_ascii_case("message-id").then(|| ids::normalise(value.as_bytes())).flatten()
-        });
-        ids.find(|id| id.contains('@'))
-    };
-    from_line(text)
+            let (label, value) = line.split_once(':')?;
+            label.trim().eq_ignore_ascii_case(name).then(|| read(value.as_bytes())).flatten()
+        })
+    })
 }
 
 #[cfg(test)]

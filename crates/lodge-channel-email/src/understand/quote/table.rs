@@ -78,7 +78,6 @@ pub(super) const SEPARATORS: &[&str] = &[
     "mensaje original",
     "mensagem original",
     "messaggio originale",
-    "messaggio inoltrato",
     "oorspronkelijk bericht",
     "oorspronkelijke bericht",
     "wiadomość oryginalna",
@@ -102,6 +101,28 @@ pub(super) const SEPARATORS: &[&str] = &[
     "orijinal mesaj",
     "αρχικό μήνυμα",
     "mesaj original",
+];
+
+/// What introduces a forwarded mail.
+pub(super) const FORWARDS: &[&str] = &[
+    "forwarded message",
+    "begin forwarded message",
+    "weitergeleitete nachricht",
+    "anfang der weitergeleiteten nachricht",
+    "message transféré",
+    "début du message réexpédié",
+    "mensaje reenviado",
+    "messaggio inoltrato",
+    "inizio messaggio inoltrato",
+    "doorgestuurd bericht",
+    "mensagem encaminhada",
+    "wiadomość przekazana",
+    "vidarebefordrat meddelande",
+    "videresendt besked",
+    "пересылаемое сообщение",
+    "转发的邮件",
+    "転送されたメッセージ",
+    "전달된 메시지",
 ];
 
 /// Labels that name the sender.
@@ -209,12 +230,13 @@ pub(super) const OTHERS: &[&str] = &[
 
 /// Lines that programs put below what was written.
 pub(super) const SIGNATURES: &[&str] = &[
-    "sent from my",
-    "sent from mail for",
-    "sent from yahoo",
-    "sent from outlook",
-    "sent from samsung",
-    "sent from the all new",
+    "sent from",
+    "sent by galaxy",
+    "from my iphone",
+    "ᐧ",
+    "從我的",
+    "verzonden met",
+    "gesendet via",
     "sent via",
     "sent with",
     "sent using",

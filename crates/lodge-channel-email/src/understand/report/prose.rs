@@ -38,6 +38,17 @@ pub(super) fn read(fields: &Fields<'_>, text: &str, from: &str, subject: &str) -
     let delayed = phrases::DELAYS.iter().any(|s| lower_subject.contains(s) || lower.contains(s))
         && !phrases::FINAL.iter().any(|s| lower.contains(s));
     let mut results = addresses(notice, &failed, from);
+    // Whoever gets the notice sent the mail that failed; seldom both are the same.
+    let told: Vec<String> = ["to", "delivered-to"]
+        .iter()
+        .flat_map(|n| fields.every(n))
+        .flat_map(|raw| address::parse_list(raw, None))
+        .map(|m| m.handle())
+        .collect();
+    let is_told = |r: &Result| r.recipient.as_ref().is_some_and(|address| told.contains(address));
+    if !results.iter().all(is_told) {
+        results.retain(|r| !is_told(r));
+    }
     for result in &mut results {
         let words = result.text.clone().unwrap_or_default();
         let found = status::find(&words).or_else(|| status::find(notice));
