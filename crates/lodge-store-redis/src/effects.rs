@@ -2,8 +2,9 @@
 
 use crate::accept::pack;
 use crate::encode::{self, short};
-use crate::keys::journal_part;
+use crate::keys::{STAMPS, journal_part};
 use crate::records::{SEPARATOR, write_statics};
+use crate::reply;
 use crate::scripts::Call;
 use crate::signals::Signals;
 use crate::store::Core;
@@ -15,7 +16,7 @@ use lodge_domain::{ConversationChange, ConversationId, Lane, WorkId};
 const MOST: usize = 1000;
 
 /// Adds a list of effects to a call.
-pub(crate) fn encode(call: &mut Call, effects: &[Effect], core: &Core) -> Result<(), StoreError> {
+pub(crate) fn encode(call: &mut Call, effects: &[Effect], stamps: &mut Stamps) -> Result<(), StoreError> {
     if effects.len() > MOST {
         return Err(StoreError::Unavailable(format!(
             "a step has {} effects, more than {MOST}",
@@ -23,10 +24,36 @@ pub(crate) fn encode(call: &mut Call, effects: &[Effect], core: &Core) -> Result
         )));
     }
     call.arg(effects.len().to_string());
-    effects.iter().try_for_each(|effect| encode_one(call, effect, core))
+    effects.iter().try_for_each(|effect| encode_one(call, effect, stamps))
 }
 
-fn encode_one(call: &mut Call, effect: &Effect, core: &Core) -> Result<(), StoreError> {
+/// Numbers that order what is published in different brands: drawn from one counter of the installation, before the
+/// script that publishes, since no script can count for all brands in a cluster.
+pub(crate) struct Stamps {
+    next: u64,
+}
+
+impl Stamps {
+    /// Draws as many as these effects publish; asks nobody where they publish nothing.
+    pub(crate) async fn draw<'a>(
+        core: &Core,
+        effects: impl Iterator<Item = &'a Effect>,
+    ) -> Result<Self, StoreError> {
+        let count = effects.filter(|effect| matches!(effect, Effect::Publish { .. })).count() as u64;
+        if count == 0 {
+            return Ok(Self { next: 0 });
+        }
+        let last = core.wire.command(redis::cmd("INCRBY").arg(STAMPS).arg(count)).await?;
+        Ok(Self { next: reply::number(last)?.saturating_sub(count) })
+    }
+
+    fn take(&mut self) -> String {
+        self.next += 1;
+        format!("{:020}", self.next)
+    }
+}
+
+fn encode_one(call: &mut Call, effect: &Effect, stamps: &mut Stamps) -> Result<(), StoreError> {
     match effect {
         Effect::Enqueue(new) => {
             call.arg("E")
@@ -53,7 +80,7 @@ fn encode_one(call: &mut Call, effect: &Effect, core: &Core) -> Result<(), Store
                 .arg(short(event.as_str()))
                 .arg(optional(conversation.as_ref()))
                 .arg(encode::time(*at))
-                .arg(encode::time(core.stamp()))
+                .arg(stamps.take())
                 .arg(body);
         }
         Effect::Decide { envelope, decision } => {

@@ -1,7 +1,7 @@
 //! Finished events in the order they were published.
 //!
 //! Each brand counts its own positions, since one script cannot count for all of them in a cluster. A page merges brands
-//! by the stamps their publishers gave (wall time, in one process ever growing); its cursor names the position and the
+//! by the stamps that were drawn for their events; its cursor names the position and the
 //! identity of every brand's records: where those are others now, the cursor is good no more.
 
 use crate::error::unreadable;
@@ -13,7 +13,7 @@ use crate::{encode, records, reply};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use lodge_domain::ports::{Feed, FeedCursor, FeedItem, FeedPage, StoreError};
-use lodge_domain::{BrandName, EventId, Timestamp};
+use lodge_domain::{BrandName, EventId};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -119,7 +119,7 @@ impl Feed for RedisStore {
 /// An event, its position in its brand, and its stamp.
 struct Entry {
     position: u64,
-    stamp: Timestamp,
+    stamp: u64,
     item: FeedItem,
 }
 

@@ -20,7 +20,8 @@
 //! | `j:<subject>` · `g` · `bu` · `st:<inbox>` | hash | journal · guards · budgets · state of an inbox |
 //! | `op:<operation>` · `sr:<process>` | string | answers kept for the case that they are lost on their way |
 //!
-//! For the whole installation: `{lodge}:brands` (set), `{lodge}:leases` (hash), `{lodge}:probe` (string).
+//! For the whole installation: `{lodge}:brands` (set), `{lodge}:leases` (hash), `{lodge}:probe` and `{lodge}:stamps`
+//! (strings).
 
 use lodge_domain::{BrandName, Digest, InboxName, Lane, digest_parts};
 
@@ -28,6 +29,8 @@ use lodge_domain::{BrandName, Digest, InboxName, Lane, digest_parts};
 pub const BRANDS: &str = "{lodge}:brands";
 /// The leases of the installation.
 pub const LEASES: &str = "{lodge}:leases";
+/// Counts what is published in all brands.
+pub const STAMPS: &str = "{lodge}:stamps";
 /// What [`lodge_domain::ports::Housekeeping::check`] writes.
 pub const PROBE: &str = "{lodge}:probe";
 

@@ -1,6 +1,7 @@
 //! The record of contacts and conversations: accept and apply go to scripts, the rest reads.
 
 use crate::accept::Accepting;
+use crate::effects::Stamps;
 use crate::keys::BrandKeys;
 use crate::records::{self, SEPARATOR};
 use crate::scripts::{Call, scripts};
@@ -35,7 +36,8 @@ impl Ledger for RedisStore {
             Some(guard) => call.arg(guard.key).arg(guard.content).arg(&guard.value),
             None => call.arg("").arg("").arg(""),
         };
-        effects::encode(&mut call, &step.effects, &self.core)?;
+        let mut stamps = Stamps::draw(&self.core, step.effects.iter()).await?;
+        effects::encode(&mut call, &step.effects, &mut stamps)?;
         let answer = reply::text(self.core.wire.call(&call).await?)?;
         let (letter, value) = answer.split_at_checked(1).ok_or_else(|| unreadable("the answer of apply"))?;
         match letter {

@@ -214,7 +214,7 @@ pub(crate) fn feed_item(
     brand: &BrandName,
     event: EventId,
     mut raw: Vec<u8>,
-) -> Result<(Timestamp, FeedItem), StoreError> {
+) -> Result<(u64, FeedItem), StoreError> {
     let damaged = || unreadable("a feed item");
     if raw.len() < 66 {
         return Err(damaged());
@@ -223,7 +223,7 @@ pub(crate) fn feed_item(
     let head = utf8(&raw)?;
     let field = |range| head.get(range).ok_or_else(damaged);
     let at = read_time(field(0..20)?).ok_or_else(damaged)?;
-    let stamp = read_time(field(20..40)?).ok_or_else(damaged)?;
+    let stamp = field(20..40)?.parse().map_err(|_| damaged())?;
     let conversation = match field(40..66)?.trim() {
         "" => None,
         id => Some(conversation_id(id).ok_or_else(damaged)?),

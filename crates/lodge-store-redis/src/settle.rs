@@ -3,6 +3,7 @@
 //! Each claim is settled by itself; a script carries many. The answer of the last batch of this process is kept, so that
 //! a batch asked for again after a lost answer is answered, not settled again. Crash points C20 and C25 lie around it.
 
+use crate::effects::Stamps;
 use crate::keys::BrandKeys;
 use crate::scripts::{Call, scripts};
 use crate::store::Core;
@@ -105,6 +106,7 @@ fn weigh(effect: &Effect) -> usize {
 }
 
 async fn settle(core: &Core, brand: &BrandName, chunk: &[Placed<'_>]) -> Result<Vec<Applied>, StoreError> {
+    let mut stamps = Stamps::draw(core, chunk.iter().flat_map(|(_, settled)| &settled.2)).await?;
     let mut call = Call::new(&scripts().settle, &BrandKeys::new(brand).head());
     call.arg(&core.process).arg(core.entropy.token()).arg(encode::time(core.clock.now()));
     call.arg(chunk.len().to_string());
@@ -117,7 +119,7 @@ async fn settle(core: &Core, brand: &BrandName, chunk: &[Placed<'_>]) -> Result<
             }
             Settlement::Dead { reason, error } => call.arg("X").arg(reason).arg(error),
         };
-        effects::encode(&mut call, effects, core)?;
+        effects::encode(&mut call, effects, &mut stamps)?;
     }
     failpoint::pass("c25-settle-before-script");
     let answer = reply::some_bytes(core.wire.call(&call).await?)?;

@@ -8,11 +8,11 @@ use crate::durability::{self, Durability};
 use crate::error::OpenError;
 use crate::settle::Settling;
 use crate::signals::Signals;
+use lodge_domain::NodeName;
 use lodge_domain::ports::{Clock, Entropy, StoreError};
-use lodge_domain::{NodeName, SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the store needs from outside.
@@ -40,20 +40,8 @@ pub(crate) struct Core {
     pub(crate) losses: AtomicU64,
     pub(crate) last_loss: Mutex<Option<String>>,
     pub(crate) rotation: AtomicUsize,
-    /// The last [`Core::stamp`].
-    pub(crate) stamped: Mutex<Timestamp>,
     /// Where the feed ended when this process last read to its end.
     pub(crate) feed_end: Mutex<Option<BTreeMap<String, u64>>>,
-}
-
-impl Core {
-    /// Now, but later than any stamp before: orders what this process publishes in different brands.
-    pub(crate) fn stamp(&self) -> Timestamp {
-        let mut last = self.stamped.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = last.checked_add(SignedDuration::from_nanos(1)).unwrap_or(*last);
-        *last = self.clock.now().max(next);
-        *last
-    }
 }
 
 /// The store over Redis. Dropping it ends its writers once they answered who waits.
@@ -90,7 +78,6 @@ impl RedisStore {
             losses: AtomicU64::new(0),
             last_loss: Mutex::new(None),
             rotation: AtomicUsize::new(0),
-            stamped: Mutex::new(Timestamp::UNIX_EPOCH),
             feed_end: Mutex::new(None),
         });
         let (accepting, accepts) = mpsc::channel(options.queue.max(1));
