@@ -9,6 +9,14 @@ use serde_json::Value;
 /// A digit of the text: its value and its place in bytes.
 type Digit = (u8, usize);
 
+/// Digit groups that single separators join.
+#[derive(Default)]
+struct Run {
+    groups: Vec<Vec<Digit>>,
+    /// It follows a `+`: what begins it is a telephone number.
+    is_dialled: bool,
+}
+
 /// Replaces all but the last four digits of each card number by `*`; `None` where there is none.
 #[must_use]
 pub fn masked(text: &str) -> Option<String> {
@@ -16,7 +24,7 @@ pub fn masked(text: &str) -> Option<String> {
     let mut any = false;
     for run in runs(text) {
         for (first, last) in cards(&run) {
-            let digits: Vec<Digit> = run.get(first..=last)?.concat();
+            let digits: Vec<Digit> = run.groups.get(first..=last)?.concat();
             let keep = digits.len().saturating_sub(4);
             for (_, at) in digits.into_iter().take(keep) {
                 if let Some(byte) = bytes.get_mut(at) {
@@ -30,20 +38,23 @@ pub fn masked(text: &str) -> Option<String> {
     any.then(|| String::from_utf8(bytes).ok()).flatten()
 }
 
-/// Chains of digit groups that single separators join.
-fn runs(text: &str) -> Vec<Vec<Vec<Digit>>> {
-    let mut runs: Vec<Vec<Vec<Digit>>> = Vec::new();
+/// All runs of a text.
+fn runs(text: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     let mut joined = false;
     let mut in_group = false;
+    let mut before = ' ';
     let mut rest = text;
     let mut at = 0;
     while let Some(c) = rest.chars().next() {
         let mut width = c.len_utf8();
         if let Some(digit) = c.to_digit(10).and_then(|digit| u8::try_from(digit).ok()) {
             match runs.last_mut() {
-                Some(run) if in_group => run.last_mut().into_iter().for_each(|group| group.push((digit, at))),
-                Some(run) if joined => run.push(vec![(digit, at)]),
-                _ => runs.push(vec![vec![(digit, at)]]),
+                Some(run) if in_group => {
+                    run.groups.last_mut().into_iter().for_each(|group| group.push((digit, at)));
+                }
+                Some(run) if joined => run.groups.push(vec![(digit, at)]),
+                _ => runs.push(Run { groups: vec![vec![(digit, at)]], is_dialled: before == '+' }),
             }
             (in_group, joined) = (true, false);
         } else {
@@ -54,6 +65,7 @@ fn runs(text: &str) -> Vec<Vec<Vec<Digit>>> {
             joined = in_group && separator.is_some();
             in_group = false;
         }
+        before = c;
         at += width;
         rest = rest.get(width..).unwrap_or_default();
     }
@@ -61,13 +73,13 @@ fn runs(text: &str) -> Vec<Vec<Vec<Digit>>> {
 }
 
 /// The first and last group of each card number in a run.
-fn cards(run: &[Vec<Digit>]) -> Vec<(usize, usize)> {
+fn cards(run: &Run) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
-    let mut first = 0;
-    while first < run.len() {
+    let mut first = usize::from(run.is_dialled);
+    while first < run.groups.len() {
         let mut digits: Vec<u8> = Vec::new();
         let mut found = None;
-        for (last, group) in run.iter().enumerate().skip(first) {
+        for (last, group) in run.groups.iter().enumerate().skip(first) {
             digits.extend(group.iter().map(|(digit, _)| *digit));
             if digits.len() > 19 {
                 break;
