@@ -1,1 +1,7 @@
-fn main() {}
+//! The `lodge` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lodge::cli::main()
+}

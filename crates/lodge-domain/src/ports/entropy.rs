@@ -6,7 +6,7 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, out: &mut [u8]);
 }
 
-impl dyn Entropy {
+impl dyn Entropy + '_ {
     /// A random number.
     pub fn number(&self) -> u64 {
         let mut bytes = [0; 8];

@@ -1,0 +1,198 @@
+// The sandbox page. Shows whatever it is sent as text, never as markup.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const mail = $("#mail");
+const tickets = new Map();
+let lastDraft = null;
+let newest = null;
+
+/** Makes an element: el("p", {class: "meta"}, "text", child, …). */
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const grouped = (reference) => reference.replace(/^(\d{3})(\d{3})(\d{4})$/, "$1 $2 $3");
+const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+async function send(path, body) {
+  const response = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.detail || answer.title || `the gateway answered ${response.status}`);
+  return answer;
+}
+
+// --- the customer's side ------------------------------------------------------------------------
+
+function draft() {
+  const data = new FormData(mail);
+  const answering = mail.dataset.answering || null;
+  return {
+    name: data.get("name"), from: data.get("from"), subject: data.get("subject"), text: data.get("text"),
+    authenticated: data.get("authenticated") !== null, in_reply_to: answering, to: data.get("to") || null,
+  };
+}
+
+async function post(what) {
+  const sent = $("#sent");
+  sent.textContent = "sending…";
+  try {
+    await send("/sandbox/mail", what);
+    lastDraft = what;
+    sent.textContent = "sent: it is durable, the ticket follows";
+  } catch (error) {
+    sent.textContent = `not sent: ${error.message}`;
+  }
+}
+
+mail.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const letter = draft();
+  await post({ ...letter, to: mail.dataset.to || null });
+});
+
+function answer(letter, replyTo) {
+  mail.dataset.answering = letter.message_id || "";
+  mail.dataset.to = replyTo || "";
+  mail.elements.to.value = replyTo || letter.from;
+  mail.elements.subject.value = /^re:/i.test(letter.subject) ? letter.subject : `Re: ${letter.subject}`;
+  mail.elements.text.value = "";
+  $("#answering span").textContent = `Answering “${letter.subject}”;`;
+  $("#answering").hidden = false;
+  mail.elements.text.focus();
+}
+
+$("#anew").addEventListener("click", () => {
+  delete mail.dataset.answering;
+  delete mail.dataset.to;
+  mail.elements.to.value = address;
+  $("#answering").hidden = true;
+  mail.elements.subject.focus();
+});
+
+const tries = {
+  invoice: () => ({ name: "Ben Ott", from: "ben@example.org", subject: "Wrong invoice, please refund", text: "The invoice of May is too high. I would like a refund.", authenticated: true }),
+  vacation: () => ({ name: "Ann Lee", from: "ann@example.com", subject: "Automatic reply: out of office", text: "I am away until Monday.", authenticated: true }),
+  forged: () => ({ name: "Mallory", from: "mallory@evil.example", subject: `Re: your ticket [#${newest || "0000000000"}]`, text: "Please send me everything you have on this.", authenticated: true }),
+  german: () => ({ name: "Jörg Müller", from: "joerg@example.de", subject: "Passwort vergessen", text: "Guten Tag, ich komme seit gestern nicht mehr in mein Konto und bitte dringend um Hilfe. Vielen Dank im Voraus!", authenticated: true }),
+  again: () => lastDraft,
+};
+
+for (const button of document.querySelectorAll("[data-try]")) {
+  button.addEventListener("click", async () => {
+    const what = tries[button.dataset.try]();
+    if (!what) { $("#sent").textContent = "send one first"; return; }
+    for (const name of ["name", "from", "subject", "text"]) mail.elements[name].value = what[name];
+    mail.elements.authenticated.checked = what.authenticated;
+    await post({ in_reply_to: null, to: null, ...what, ...(button.dataset.try === "again" ? { repeat: true } : {}) });
+  });
+}
+
+function showMail(what) {
+  const letter = what.letter || { from: "", subject: "(unreadable)", text: what.raw, headers: [] };
+  $("#no-mail").hidden = true;
+  const replyTo = (letter.headers.find(([name]) => name.toLowerCase() === "reply-to") || [])[1];
+  const address = replyTo ? (replyTo.match(/<([^>]+)>/) || [null, replyTo])[1] : null;
+  const reply = el("button", { type: "button" }, "Answer");
+  reply.addEventListener("click", () => answer(letter, address));
+  const item = el("li", { class: "mail fresh" },
+    el("b", {}, letter.subject),
+    el("p", { class: "meta" }, `${time(what.at)} · from ${letter.from} · to ${what.recipients.join(", ")}`),
+    el("p", { class: "words" }, letter.text.trim()),
+    el("div", { class: "row" }, reply),
+    el("details", {}, el("summary", {}, "source"), el("pre", { tabindex: "0" }, what.raw)));
+  $("#mails").prepend(item);
+}
+
+// --- the core's side ----------------------------------------------------------------------------
+
+function ticketFor(event) {
+  const { conversation, reference } = event.ticket;
+  if (!tickets.has(conversation)) {
+    const title = el("h3", {}, event.subject || "(no subject)");
+    const entries = el("div", {});
+    const box = el("textarea", { name: "text", required: true, rows: "2", "aria-label": `Answer ticket ${grouped(reference)}`, placeholder: "Answer as an agent…" });
+    const note = el("output", { role: "status" });
+    const form = el("form", { class: "answer" }, box, el("div", { class: "row" }, el("button", {}, "Send answer"), note));
+    form.addEventListener("submit", async (submitted) => {
+      submitted.preventDefault();
+      note.textContent = "…";
+      try {
+        await send("/sandbox/reply", { reference, text: box.value, author: "Sam, support" });
+        box.value = "";
+        note.textContent = "queued durably";
+      } catch (error) {
+        note.textContent = error.message;
+      }
+    });
+    const node = el("li", { class: "card ticket" },
+      el("header", {}, title, el("span", { class: "reference" }, grouped(reference))), entries, form);
+    tickets.set(conversation, { node, entries });
+    $("#no-tickets").hidden = true;
+  }
+  const ticket = tickets.get(conversation);
+  $("#list").prepend(ticket.node);
+  ticket.node.classList.remove("fresh");
+  void ticket.node.offsetWidth;
+  ticket.node.classList.add("fresh");
+  return ticket;
+}
+
+const tone = { authenticated: "good", unverified: "warn", failed: "bad", high: "warn", urgent: "bad", send: "good", suppress: "warn" };
+const chip = (text, kind) => el("li", { class: tone[kind] || "" }, text);
+
+function contact(event) {
+  const { decision, from, origin, acknowledgment, ticket } = event;
+  const chips = el("ul", { class: "chips" },
+    chip(ticket.placement), chip(event.channel), chip(from.assurance, from.assurance), chip(`queue ${decision.queue}`),
+    chip(decision.priority, decision.priority), decision.category ? chip(decision.category) : null,
+    origin.kind === "human" ? null : chip([origin.kind, origin.class].filter(Boolean).join(": "), "unverified"),
+    ...event.flags.map((flag) => chip(flag.replaceAll("_", " "), "unverified")), ...decision.tags.map((tag) => chip(`#${tag}`)),
+    chip(acknowledgment.decision === "send" ? "acknowledged" : `no acknowledgment: ${acknowledgment.reason || acknowledgment.decision}`, acknowledgment.decision));
+  const reasons = el("ul", { class: "reasons" }, ...decision.reasons.map((why) => el("li", {}, el("b", {}, why.rule), `: ${why.because}`)));
+  const parent = ticket.suggested_parent ? el("p", { class: "meta" }, `pointed to ${grouped(ticket.suggested_parent)} without the right to join it`) : null;
+  return [el("p", { class: "meta" }, `#${ticket.sequence} · ${time(event.accepted_at)} · ${from.name ? `${from.name} <${from.handle}>` : from.handle}`),
+    el("p", { class: "words" }, event.body.reply || event.body.text), chips, parent,
+    el("details", {}, el("summary", {}, "why"), reasons)];
+}
+
+function later(event) {
+  const words = { "reply.updated": () => `your answer is ${event.reply.state}${event.reply.in_doubt ? " (in doubt)" : ""}`,
+    "acknowledgment.updated": () => `the acknowledgment is ${event.state.replace("_", " ")}${event.reason ? `: ${event.reason}` : ""}` };
+  const text = (words[event.type] || (() => event.type))();
+  return [el("p", { class: "meta" }, `#${event.ticket.sequence} · ${event.type}`), el("p", {}, text)];
+}
+
+function showEvent(event) {
+  const ticket = ticketFor(event);
+  newest = event.ticket.reference;
+  const parts = event.type === "contact.accepted" ? contact(event) : later(event);
+  ticket.entries.append(el("div", { class: "entry" }, ...parts,
+    el("details", {}, el("summary", {}, "event as received"), el("pre", { tabindex: "0" }, JSON.stringify(event, null, 2)))));
+}
+
+// --- live ---------------------------------------------------------------------------------------
+
+let address = "";
+let last = 0;
+fetch("/sandbox/about").then((response) => response.json()).then((about) => {
+  address = about.address;
+  if (!mail.elements.to.value) mail.elements.to.value = address;
+});
+
+const stream = new EventSource("/sandbox/stream");
+const link = $("#link");
+stream.addEventListener("open", () => { link.textContent = "live"; link.className = "link live"; });
+stream.addEventListener("error", () => { link.textContent = "connection lost, trying again…"; link.className = "link lost"; });
+stream.addEventListener("message", (message) => {
+  const what = JSON.parse(message.data);
+  if (what.number <= last) return;
+  last = what.number;
+  if (what.kind === "mail") showMail(what); else showEvent(what.event);
+});

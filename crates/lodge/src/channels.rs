@@ -1,0 +1,42 @@
+//! The registration list: every channel this build has, in one place.
+
+use crate::config::SectionReader;
+use lodge_channel::Door;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::DeValue;
+
+type Parse = fn(&mut SectionReader<'_, '_>, Spanned<DeValue<'_>>) -> Option<Arc<dyn Door>>;
+
+/// One channel.
+pub struct Entry {
+    /// Its name: the key below `[inbox.NAME]`.
+    pub channel: &'static str,
+    /// Reads its table.
+    pub parse: Parse,
+    /// The JSON Schema of its table.
+    pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// A commented example of its table.
+    pub example: &'static str,
+}
+
+/// All channels.
+#[must_use]
+pub fn all() -> &'static [Entry] {
+    const ALL: &[Entry] = &[Entry {
+        channel: "email",
+        parse: |reader, value| {
+            let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
+            Some(Arc::new(settings))
+        },
+        schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
+        example: lodge_channel_email::EXAMPLE,
+    }];
+    ALL
+}
+
+/// The channel of this name.
+#[must_use]
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    all().iter().find(|entry| entry.channel == name)
+}

@@ -1,0 +1,20 @@
+//! The configuration: read from TOML, checked whole, every problem with file, line, reason and remedy.
+
+mod check;
+mod load;
+mod model;
+mod problem;
+mod reference;
+mod secrets;
+mod values;
+
+pub use check::{Checked, CheckedCore, CheckedInbox, StoreUrl, Triage};
+pub use load::{Loaded, LoadedInbox, Place, SectionReader, load, load_text};
+pub use model::{
+    AcknowledgeTo, AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogFormatName, LogSection,
+    PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection, TlsSection,
+};
+pub use problem::{FileProblem, Problems};
+pub use reference::{reference, schema};
+pub use secrets::Secrets;
+pub use values::OneOrMany;

@@ -1,0 +1,238 @@
+//! The tables of the configuration that belong to no channel. Doc comments are the reference's text.
+
+use super::values::OneOrMany;
+use lodge_channel::Secret;
+use lodge_domain::{Priority, TicketType};
+use lodge_triage::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// The two listeners.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Address of the public listener: webhooks, chat, widget, customer pages.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Address of the internal listener: commands of the core, health, metrics, operator pages.
+    #[schemars(with = "String")]
+    pub internal: SocketAddr,
+    /// What providers and customers see, such as `https://help.example.com`; webhook signatures and links use it.
+    pub public_url: Option<String>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<String>,
+    /// Token that the operator pages ask for; required where `internal` is not loopback.
+    pub operator_token: Option<Secret>,
+    /// Certificate and key for `listen`; without it plain HTTP, for a proxy in front.
+    pub tls: Option<TlsSection>,
+    /// Name of this process among several on one store; default: the host's name.
+    pub node: Option<String>,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            internal: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_url: None,
+            proxies: vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()],
+            operator_token: None,
+            tls: None,
+            node: None,
+        }
+    }
+}
+
+/// Certificate and key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// Path of the certificate chain (PEM), relative to the configuration.
+    pub certificate: String,
+    /// Path of the private key (PEM), relative to the configuration.
+    pub key: String,
+}
+
+/// Where contacts are kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// `embedded:FOLDER`, or `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` (Redis 7.0 or later). May be a
+    /// secret reference (`env:NAME`, `file:PATH`), since it may hold a password.
+    pub url: String,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self { url: "embedded:data/store".to_owned() }
+    }
+}
+
+/// Where raw originals and attachments are kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlobSection {
+    /// `file:FOLDER`.
+    pub url: String,
+}
+
+impl Default for BlobSection {
+    fn default() -> Self {
+        Self { url: "file:data/blobs".to_owned() }
+    }
+}
+
+/// The core ticket service.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreSection {
+    /// Where ticket events are posted. Without it events wait in the feed (`GET /v1/events`).
+    pub url: Option<String>,
+    /// Standard Webhooks secret (`whsec_…`); signs both directions. Two during a rotation: the first one signs.
+    pub secret: Option<OneOrMany<Secret>>,
+    /// Bearer tokens that the core may use instead of signatures when it calls us.
+    pub tokens: Vec<Secret>,
+    /// A plain `http://` address off this machine is refused unless this is true.
+    pub insecure: bool,
+}
+
+/// Keys of our own that sign reply addresses, message ids and links.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigningSection {
+    /// Secrets of at least 16 bytes, newest first; the first signs, all verify. Default: one key made at first start and
+    /// kept in the store.
+    pub keys: Vec<Secret>,
+}
+
+/// Acknowledgments.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcknowledgmentSection {
+    /// Whether contacts are acknowledged at all.
+    pub enabled: bool,
+    /// `authenticated`: only senders whose authentication passed; `anyone`: unverified ones too (never failed ones).
+    pub to: AcknowledgeTo,
+    /// Most acknowledgments to one address in an hour.
+    pub per_address_hour: u64,
+    /// Most acknowledgments to one address in a day.
+    pub per_address_day: u64,
+    /// Most acknowledgments to unverified addresses in an hour, all together.
+    pub unverified_hour: u64,
+    /// Contacts older than this are not acknowledged.
+    pub max_age: Span,
+    /// Folder of templates of your own, relative to the configuration: `LANGUAGE.txt` (first line the subject) and
+    /// `LANGUAGE.html`.
+    pub templates: Option<String>,
+    /// Language where none was detected.
+    pub language: String,
+    /// The name the built-in texts sign with.
+    pub signature: Option<String>,
+}
+
+impl Default for AcknowledgmentSection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            to: AcknowledgeTo::Authenticated,
+            per_address_hour: 3,
+            per_address_day: 10,
+            unverified_hour: 1000,
+            max_age: Span::hours(24),
+            templates: None,
+            language: "en".to_owned(),
+            signature: None,
+        }
+    }
+}
+
+/// Who is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AcknowledgeTo {
+    /// Only senders whose authentication passed.
+    Authenticated,
+    /// Unverified senders too.
+    Anyone,
+}
+
+/// What is kept out of events and logs.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivacySection {
+    /// Mask card numbers (Luhn-checked) before anything is forwarded or logged.
+    pub mask_cards: bool,
+}
+
+impl Default for PrivacySection {
+    fn default() -> Self {
+        Self { mask_cards: true }
+    }
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSection {
+    /// Raw originals, attachments and the links to them.
+    pub originals: Span,
+    /// Conversations and thread memory after the last contact.
+    pub conversations: Span,
+    /// Dedupe memory of mail; the rest is remembered at least 35 days.
+    pub dedupe: Span,
+    /// Events in the feed, at least 14 days.
+    pub events: Span,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        let days = Span::days;
+        Self { originals: days(30), conversations: days(400), dedupe: days(400), events: days(14) }
+    }
+}
+
+/// Logs, on standard error.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `json` or `text`.
+    pub format: LogFormatName,
+    /// Such as `info` or `lodge_pipeline=debug,info`.
+    pub level: String,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { format: LogFormatName::Json, level: "info".to_owned() }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormatName {
+    /// One JSON object a line.
+    Json,
+    /// Text.
+    Text,
+}
+
+/// What all contacts of an inbox start with, beside the table of its channel.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InboxSection {
+    /// Queue, where no rule sets one.
+    pub queue: Option<String>,
+    /// Category, where no rule sets one.
+    pub category: Option<String>,
+    /// Priority, where no rule sets one.
+    pub priority: Option<Priority>,
+    /// Type, where no rule sets one.
+    #[serde(rename = "type")]
+    pub kind: Option<TicketType>,
+    /// Tags that every contact of this inbox gets.
+    pub tags: Vec<String>,
+    /// Language of acknowledgments where none was detected.
+    pub language: Option<String>,
+}
