@@ -116,8 +116,9 @@ impl State {
 
     /// Adds work, unless its id is pending or dead.
     pub(super) fn enqueue(&mut self, new: NewWork, now: Timestamp) {
-        let pending = self.work.iter().any(|item| item.work.new.id == new.id);
-        let dead = self.dead_letters.iter().any(|letter| letter.work.id == new.id);
+        let same = |known: &NewWork| known.id == new.id && known.brand == new.brand;
+        let pending = self.work.iter().any(|item| same(&item.work.new));
+        let dead = self.dead_letters.iter().any(|letter| same(&letter.work));
         if !pending && !dead {
             let work = Work { new, attempts: 0, claims: 0, marked: false, enqueued_at: now };
             self.work.push(Item { work, leased: None });

@@ -193,6 +193,6 @@ pub async fn second_handle_sees_everything(t: &dyn StoreUnderTest) {
     assert_eq!(s.conversation(&receipt.conversation).await.sequence, 2);
     s.store.save(&inbox("default", "support"), "k", 0, bytes("v")).await.unwrap();
     assert_eq!(second.list(&inbox("default", "support"), "").await.unwrap().len(), 1);
-    assert_eq!(second.brands().await.unwrap(), [s.brand.clone()]);
+    assert_eq!(second.brands().await.unwrap(), std::slice::from_ref(&s.brand));
     assert_eq!(second.counts().await.unwrap(), s.store.counts().await.unwrap());
 }
