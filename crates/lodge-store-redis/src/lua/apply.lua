@@ -21,6 +21,6 @@ if guard ~= '' then
 end
 if not fresh(effects) then return 'S' end
 if guard ~= '' then call('HSET', P .. 'g', guard, now .. content .. value) end
-call('SET', P .. 'op:' .. operation, 'D', 'PX', 600000)
 do_effects(effects, now, '')
+call('SET', P .. 'op:' .. operation, 'D', 'PX', 600000)
 return 'D'

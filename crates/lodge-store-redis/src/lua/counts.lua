@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 -- counts v1: how much there is. Never writes.
 -- KEYS: head of the brand.
 -- Returns: {envelopes, conversations, events, dead letters, lane, depth, microseconds of the oldest, lane, …}.

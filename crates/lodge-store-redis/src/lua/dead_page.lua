@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 -- dead_page v1: dead letters in the order they were given up. Never writes.
 -- KEYS: head of the brand.
 -- ARGV: after (a work id or ''), how many (1 to 500).

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- discard v1: removes a dead letter for good.
 -- KEYS: head of the brand.
 -- ARGV: operation (32 hex), work.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- expire v1: removes fields that are older than `before`, if they still are.
 -- KEYS: head of the brand, or the hash of leases.
 -- ARGV: 'g' guards | 'bu' budgets | '' leases, before, then up to 1,000 fields.

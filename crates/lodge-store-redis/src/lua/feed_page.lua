@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 -- feed_page v1: finished events after a position. Never writes.
 -- KEYS: head of the brand.
 -- ARGV: position, how many (1 to 200).

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- forget v1: removes a conversation with its keys, envelopes, journals and outbound records.
 -- KEYS: head of the brand.
 -- ARGV: conversation, before.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- purge_feed v1: removes old events whose forward is neither pending nor dead.
 -- KEYS: head of the brand.
 -- ARGV: position to start after, before.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- sweep v1: removes old entries from a run of buckets of dedupe memory.
 -- KEYS: head of the brand.
 -- ARGV: before, first bucket, last bucket (at most 64 at a time).
