@@ -7,7 +7,7 @@ use crate::store::EmbeddedStore;
 use crate::writer::{Kind, Tx};
 use async_trait::async_trait;
 use lodge_domain::ports::{DeadLetter, DeadLetters, StoreError};
-use lodge_domain::{BrandName, WorkId, WorkKind};
+use lodge_domain::{BrandName, ConversationId, WorkId, WorkKind};
 use rusqlite::{Connection, Row, params};
 
 /// Letters as work `w`, under the columns that work has; a letter keeps its lane's name itself.
@@ -54,7 +54,7 @@ impl DeadLetters for EmbeddedStore {
                 new.lane.to_string(),
                 new.id.as_str(),
                 new.kind.as_str(),
-                new.conversation.as_ref().map(|id| id.as_str()),
+                new.conversation.as_ref().map(ConversationId::as_str),
                 new.subject,
                 new.sequence.map(codec::int),
                 new.payload,

@@ -3,7 +3,7 @@
 use crate::codec::{int, nanos};
 use crate::error::Failure;
 use crate::writer::Tx;
-use lodge_domain::{NewWork, Timestamp};
+use lodge_domain::{ConversationId, NewWork, Timestamp};
 use rusqlite::params;
 
 /// Adds work, unless its id is pending or dead.
@@ -29,7 +29,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewWork, now: Timestamp) -> Result<(
         lane,
         new.id.as_str(),
         new.kind.as_str(),
-        new.conversation.as_ref().map(|id| id.as_str()),
+        new.conversation.as_ref().map(ConversationId::as_str),
         new.subject,
         new.sequence.map(int),
         new.payload,
