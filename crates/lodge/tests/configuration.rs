@@ -1,0 +1,165 @@
+//! Configurations, good and bad, as an operator writes them.
+
+use lodge::config::load_text;
+use std::path::Path;
+
+fn problems(text: &str) -> Vec<(usize, String, String)> {
+    match load_text(Path::new("lodge.toml"), text).check() {
+        Ok(_) => Vec::new(),
+        Err(problems) => {
+            assert!(problems.0.iter().all(|p| !p.reason.is_empty() && !p.remedy.is_empty()), "{problems}");
+            problems.0.into_iter().map(|p| (p.line, p.key, p.reason)).collect()
+        }
+    }
+}
+
+const MAILBOX: &str = r#"
+[inbox.support.email]
+provider = "imap"
+from = "Acme <support@acme.example>"
+[inbox.support.email.imap]
+host = "127.0.0.1"
+port = 143
+tls = "none"
+username = "support"
+password = "file:password"
+"#;
+
+fn with_mailbox(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("password"), "geheim\n").unwrap();
+    (folder, format!("{text}{MAILBOX}"))
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_line() {
+    let text = r#"[server]
+listen = "127.0.0.1:8080"
+internal = "0.0.0.0:8081"
+public_ur = "x"
+proxies = ["abc"]
+
+[store]
+url = "mysql://x"
+
+[core]
+url = "http://desk.example.com"
+secret = "hunter2"
+
+[queue.a]
+[queue.b]
+fallbak = true
+
+[[rules]]
+name = "x"
+when = { subject = "(", nonsense = "a" }
+set = { queue = "nowhere" }
+
+[inbox.support.email]
+provider = "imap"
+from = "a@b"
+[inbox.support.email.imap]
+host = "h"
+prot = 993
+port = "993"
+username = "u"
+password = "env:LODGE_TEST_NOT_SET"
+
+[inbox.two]
+[wrong]
+"#;
+    let found = problems(text);
+    let lines: Vec<(usize, &str)> = found.iter().map(|(line, key, _)| (*line, key.as_str())).collect();
+    for expected in [
+        (1, "server.operator_token"),
+        (4, "server.public_ur"),
+        (5, "server.proxies"),
+        (8, "store.url"),
+        (11, "core.url"),
+        (12, "core.secret"),
+        (16, "queue.b.fallbak"),
+        (20, "rules[0].when.nonsense"),
+        (28, "inbox.support.email.imap.prot"),
+        (29, "inbox.support.email.imap.port"),
+        (31, "inbox.support.email.imap.password"),
+        (33, "inbox.two"),
+        (34, "wrong"),
+    ] {
+        assert!(lines.contains(&expected), "{expected:?} is missing in {found:#?}");
+    }
+    assert!(found.iter().any(|(_, _, reason)| reason.contains("no queue \"nowhere\"")), "{found:#?}");
+    assert!(found.iter().any(|(_, _, reason)| reason.contains("unclosed group")), "{found:#?}");
+    assert!(!format!("{found:?}").contains("hunter2"), "t58: a secret in clear is not repeated");
+}
+
+#[test]
+fn syntax_errors_hide_no_other_problem() {
+    let found = problems("[server]\nlisten = \n[store]\nurl = \"what:\"\n");
+    assert!(
+        found.iter().any(|(line, _, reason)| *line == 2 && reason.contains("not valid TOML")),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|(line, key, _)| *line == 4 && key == "store.url"), "{found:?}");
+}
+
+#[test]
+fn a_mailbox_alone_is_enough() {
+    let (folder, text) = with_mailbox("");
+    let checked =
+        load_text(&folder.path().join("lodge.toml"), &text).check().unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(checked.inboxes.len(), 1);
+    assert!(checked.core.url.is_none());
+}
+
+#[test]
+fn t56_internal_pages_off_loopback_want_a_token() {
+    let (folder, text) =
+        with_mailbox("[server]\ninternal = \"0.0.0.0:0\"\noperator_token = \"file:password\"\n");
+    let checked = load_text(&folder.path().join("lodge.toml"), &text).check();
+    assert!(checked.is_ok(), "{}", checked.err().unwrap());
+    let without = text.replace("operator_token = \"file:password\"\n", "");
+    let refused = load_text(&folder.path().join("lodge.toml"), &without).check().err().unwrap();
+    assert_eq!(refused.0.len(), 1, "{refused}");
+    assert_eq!(refused.0[0].key, "server.operator_token");
+}
+
+#[test]
+fn included_rules_are_read_and_their_problems_named_by_file() {
+    let (folder, text) = with_mailbox("include = [\"rules/*.toml\"]\n[queue.general]\nfallback = true\n");
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    let rule = "[[rules]]\nname = \"a\"\nset = { queue = \"general\" }\n";
+    std::fs::write(folder.path().join("rules/10.toml"), rule).unwrap();
+    let path = folder.path().join("lodge.toml");
+    assert!(load_text(&path, &text).check().is_ok());
+    std::fs::write(
+        folder.path().join("rules/20.toml"),
+        "\n[[rules]]\nname = \"b\"\nset = { queue = \"x\" }\n",
+    )
+    .unwrap();
+    let refused = load_text(&path, &text).check().err().unwrap();
+    assert_eq!(refused.0.len(), 1, "{refused}");
+    assert!(refused.0[0].file.ends_with("rules/20.toml") && refused.0[0].line == 2, "{refused}");
+}
+
+#[test]
+fn the_shipped_examples_want_nothing_but_their_secrets() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+    for name in ["lodge.example.toml", "lodge.minimal.toml"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let refused =
+            load_text(&folder.join(name), &text).check().err().expect("the secrets are not set here");
+        for problem in &refused.0 {
+            assert!(problem.reason.contains("environment variable"), "{name}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_of_the_example() {
+    let reference = lodge::config::reference();
+    for key in
+        ["`listen`", "`operator_token`", "`authserv_ids`", "`poll`", "`reopen`", "[inbox.NAME.email.imap]"]
+    {
+        assert!(reference.contains(key), "{key}");
+    }
+}
