@@ -5,19 +5,14 @@
 //! server knows. Crash points C5 and C6 lie around the script: a repetition answers like the first.
 
 use crate::brands::Identity;
-use crate::encode;
+use crate::candidates::{encode_batch, read_receipts};
 use crate::error::unreadable;
-use crate::keys::BrandKeys;
-use crate::records::{self, SEPARATOR, write_statics};
+use crate::portions::{Place, Placed, chunks};
 use crate::reply;
-use crate::scripts::{Call, scripts};
 use crate::store::Core;
 use futures_util::future::join_all;
 use lodge_domain::ports::StoreError;
-use lodge_domain::{
-    BrandName, Candidate, EnvelopeId, JoinCondition, Lane, OriginKind, Placement, Receipt, ThreadKey,
-    ThreadKeyValue, WorkId,
-};
+use lodge_domain::{BrandName, Candidate, Lane, Receipt};
 use lodge_telemetry::catalogue::metrics;
 use lodge_telemetry::failpoint;
 use std::collections::HashMap;
@@ -26,10 +21,6 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 const MOST_REQUESTS: usize = 256;
-const MOST_CANDIDATES: usize = 256;
-const MOST_BYTES: usize = 4 << 20;
-/// Keys cost the server time each; a batch with more is split, so that no script is long.
-const MOST_KEYS: usize = 8192;
 /// How often a batch adopts what the server knows before it gives up.
 const ADOPTIONS: usize = 3;
 
@@ -38,10 +29,6 @@ pub(crate) struct Accepting {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) answer: oneshot::Sender<Result<Vec<Receipt>, StoreError>>,
 }
-
-/// One candidate of a call: number of the call, place in it.
-type Place = (usize, usize);
-type Placed<'a> = (Place, &'a Candidate);
 
 /// Runs until the store is dropped.
 pub(crate) async fn run(core: Arc<Core>, mut queue: mpsc::Receiver<Accepting>) {
@@ -120,70 +107,12 @@ async fn write_brand(
 fn spread(placed: &[Placed<'_>], outcome: Result<Vec<Receipt>, Failure>, into: &mut Outcomes) {
     match outcome {
         Ok(receipts) => {
-            into.extend(placed.iter().zip(receipts).map(|((place, _), receipt)| (*place, Ok(receipt))))
+            into.extend(placed.iter().zip(receipts).map(|((place, _), receipt)| (*place, Ok(receipt))));
         }
         Err(Failure::Refused(error) | Failure::Store(error)) => {
             into.extend(placed.iter().map(|(place, _)| (*place, Err(error.clone()))));
         }
     }
-}
-
-/// Portions of whole calls where they fit; a call that is larger than a portion is cut.
-fn chunks<'a>(runs: Vec<Vec<Placed<'a>>>) -> Vec<Vec<Vec<Placed<'a>>>> {
-    let mut out: Vec<Vec<Vec<Placed<'a>>>> = Vec::new();
-    let mut filled = (0, 0, 0);
-    for run in runs {
-        for part in cut(run) {
-            let weight = weigh(&part);
-            let sum = (filled.0 + weight.0, filled.1 + weight.1, filled.2 + weight.2);
-            match out.last_mut() {
-                Some(last) if fits(sum) => {
-                    last.push(part);
-                    filled = sum;
-                }
-                _ => {
-                    out.push(vec![part]);
-                    filled = weight;
-                }
-            }
-        }
-    }
-    out
-}
-
-fn cut(run: Vec<Placed<'_>>) -> Vec<Vec<Placed<'_>>> {
-    if fits(weigh(&run)) {
-        return vec![run];
-    }
-    let mut out: Vec<Vec<Placed<'_>>> = Vec::new();
-    let mut filled = (0, 0, 0);
-    for placed in run {
-        let weight = weigh(std::slice::from_ref(&placed));
-        let sum = (filled.0 + weight.0, filled.1 + weight.1, filled.2 + weight.2);
-        match out.last_mut() {
-            Some(last) if fits(sum) => {
-                last.push(placed);
-                filled = sum;
-            }
-            _ => {
-                out.push(vec![placed]);
-                filled = weight;
-            }
-        }
-    }
-    out
-}
-
-/// Candidates, bytes, keys.
-fn weigh(run: &[Placed<'_>]) -> (usize, usize, usize) {
-    run.iter().fold((0, 0, 0), |(count, bytes, keys), (_, c)| {
-        let more = c.thread_keys.len() + c.registers.len() + c.traces.len() + c.introduces.len();
-        (count + 1, bytes + c.record.len() + 1024, keys + more)
-    })
-}
-
-fn fits((count, bytes, keys): (usize, usize, usize)) -> bool {
-    count <= MOST_CANDIDATES && bytes <= MOST_BYTES && keys <= MOST_KEYS
 }
 
 enum Failure {
@@ -261,100 +190,4 @@ async fn adopt(
     *core.last_loss.lock().unwrap_or_else(PoisonError::into_inner) =
         Some(format!("at {now}, brand {brand}, Redis had forgotten {what}"));
     core.bootstrap(brand).await
-}
-
-fn encode_batch(core: &Core, brand: &BrandName, known: &Identity, batch: &[Placed<'_>]) -> Call {
-    let mut call = Call::new(&scripts().accept, &BrandKeys::new(brand).head());
-    call.arg(&known.epoch)
-        .arg(core.node.as_str())
-        .arg((known.mark + 1).to_string())
-        .arg(known.mark.to_string());
-    call.arg(batch.len().to_string());
-    for (_, candidate) in batch {
-        encode_candidate(&mut call, candidate);
-    }
-    call
-}
-
-fn encode_candidate(call: &mut Call, c: &Candidate) {
-    let keys: Vec<&ThreadKey> = c.thread_keys.iter().take(ThreadKey::MOST).collect();
-    let mut packed = Vec::with_capacity(keys.len() * 17);
-    let mut labels = String::new();
-    for (at, key) in keys.iter().enumerate() {
-        packed.extend_from_slice(&key.value.0);
-        packed.push(condition(key.condition));
-        if at > 0 {
-            labels.push(SEPARATOR);
-        }
-        labels.extend(key.label.chars().map(|c| if c == SEPARATOR { ' ' } else { c }));
-    }
-    let references: String = c.references.iter().map(lodge_domain::Reference::as_str).collect();
-    let introduced: Vec<String> = c.introduces.iter().map(encode::handle).collect();
-    let back = c.return_path.as_ref().and_then(|path| serde_json::to_vec(path).ok()).unwrap_or_default();
-    let origin = match c.origin {
-        OriginKind::Human => "h",
-        OriginKind::Automated => "a",
-        OriginKind::Ours => "o",
-    };
-    call.arg(encode::short(c.envelope.as_str()))
-        .arg(encode::short(c.founds.as_str()))
-        .arg(&c.dedupe[..16])
-        .arg(c.source.as_ref().map_or(&[][..], |source| &source[..16]))
-        .arg(references)
-        .arg(packed)
-        .arg(labels)
-        .arg(pack(&c.registers))
-        .arg(pack(&c.traces))
-        .arg(encode::handle(&c.party))
-        .arg(encode::assurance(c.assurance))
-        .arg(origin)
-        .arg(introduced.join("\n"))
-        .arg(c.topic.as_ref().map_or(&[][..], |topic| &topic.0[..]))
-        .arg(back)
-        .arg(c.inbox.as_str())
-        .arg(&c.record)
-        .arg(encode::time(c.accepted_at))
-        .arg(encode::short(WorkId::of(c.envelope.as_str(), "triage", 0).as_str()))
-        .arg(write_statics(c.envelope.as_str(), ""));
-}
-
-fn condition(condition: JoinCondition) -> u8 {
-    match condition {
-        JoinCondition::Always => b'a',
-        JoinCondition::IfParticipant => b'p',
-        JoinCondition::IfParticipantOnTopic => b't',
-        JoinCondition::Hint => b'h',
-    }
-}
-
-/// Keys one behind the other, 16 bytes each.
-pub(crate) fn pack(keys: &[ThreadKeyValue]) -> Vec<u8> {
-    keys.iter().flat_map(|key| key.0).collect()
-}
-
-/// Each answer repeats the id it is for; one for another id is never handed on (T12).
-fn read_receipts(
-    answers: impl ExactSizeIterator<Item = Vec<u8>>,
-    batch: &[Placed<'_>],
-) -> Result<Vec<Receipt>, StoreError> {
-    if answers.len() != batch.len() {
-        return Err(unreadable("the answer of accept has another length"));
-    }
-    answers
-        .zip(batch)
-        .map(|(answer, (_, candidate))| {
-            let text = reply::utf8(&answer)?;
-            let damaged = || unreadable("the answer of accept");
-            let id: Option<EnvelopeId> = text.get(1..27).and_then(records::envelope_id);
-            if id.as_ref() != Some(&candidate.envelope) {
-                return Err(unreadable("an answer of accept is for another contact"));
-            }
-            let mut receipt =
-                records::receipt(candidate.envelope.clone(), text.get(27..).ok_or_else(damaged)?)?;
-            if text.starts_with('D') {
-                receipt.placement = Placement::Duplicate;
-            }
-            Ok(receipt)
-        })
-        .collect()
 }

@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_millis(100);
 
 enum Door {
-    Single(Client),
+    Single(Box<Client>),
     Sentinel(Box<SentinelClient>),
     Cluster(Box<ClusterClient>),
 }
@@ -189,7 +189,7 @@ fn open_door(address: &Address) -> RedisResult<Door> {
             let first =
                 first.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no host")))?;
             let info = first.into_connection_info()?.set_redis_settings(settings(address, *db));
-            Client::open(info).map(Door::Single)
+            Client::open(info).map(|client| Door::Single(Box::new(client)))
         }
         Layout::Sentinel { service, db } => {
             let mut builder =

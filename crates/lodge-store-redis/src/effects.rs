@@ -1,6 +1,6 @@
 //! How effects are written for scripts, in one encoding for `apply` and `settle` (`lua/effects.lua` reads it).
 
-use crate::accept::pack;
+use crate::candidates::pack;
 use crate::encode::{self, short};
 use crate::keys::{STAMPS, journal_part};
 use crate::records::{SEPARATOR, write_statics};

@@ -2,7 +2,7 @@
 
 use crate::encode::{read_flag, read_people, read_status, read_time};
 use crate::error::unreadable;
-use crate::reply::utf8;
+use crate::reply::{Pairs, utf8};
 use lodge_domain::ports::{DeadLetter, FeedItem, StoreError};
 use lodge_domain::{
     BrandName, Conversation, ConversationId, Envelope, EnvelopeId, EventId, InboxName, Lane, NewWork,
@@ -91,7 +91,7 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(raw: &[u8], what: &str) -> Re
 pub(crate) fn conversation(
     brand: &BrandName,
     id: &ConversationId,
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    fields: Pairs,
 ) -> Result<Conversation, StoreError> {
     let facts: HashMap<Vec<u8>, Vec<u8>> = fields.into_iter().collect();
     let back = facts.get(b"back".as_slice()).map(|raw| json(raw, "a return path")).transpose()?;

@@ -52,8 +52,11 @@ pub(crate) fn bytes_list(value: Value) -> Result<Vec<Vec<u8>>, StoreError> {
     list(value)?.into_iter().map(some_bytes).collect()
 }
 
+/// Names and values.
+pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A list of names and values.
-pub(crate) fn pairs(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+pub(crate) fn pairs(value: Value) -> Result<Pairs, StoreError> {
     let mut items = bytes_list(value)?.into_iter();
     let mut out = Vec::with_capacity(items.len() / 2);
     while let (Some(key), Some(value)) = (items.next(), items.next()) {

@@ -1,8 +1,9 @@
 //! A redis-server of a test's own: on a free port, in a folder of its own, ended by its process id.
 
-use lodge_domain::NodeName;
-use lodge_domain::ports::{Clock, Entropy};
+use lodge_domain::ports::{Clock, Entropy, Housekeeping, Ledger, StoreError};
+use lodge_domain::{BrandName, Candidate, NodeName, Placement};
 use lodge_store_redis::{OpenError, Options, RedisStore};
+use lodge_testkit::{ManualClock, SeededEntropy, sample_contact};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -133,4 +134,37 @@ pub async fn open(
 ) -> Result<Arc<RedisStore>, OpenError> {
     let node = NodeName::parse(node).unwrap();
     RedisStore::connect(url, Options { clock, entropy, node, queue: 4096 }).await
+}
+
+pub fn brand() -> BrandName {
+    BrandName::unbranded()
+}
+
+/// A contact of its own for each number.
+pub fn candidate(number: usize) -> Candidate {
+    let clock = ManualClock::new();
+    sample_contact().id(&format!("<{number}@load>")).text(&number.to_string()).candidate(clock.now())
+}
+
+/// The only store of a test.
+pub async fn open_one(url: &str) -> Arc<RedisStore> {
+    open(url, "gw-1", Arc::new(ManualClock::new()), Arc::new(SeededEntropy::new(7))).await.unwrap()
+}
+
+/// Why there is none.
+pub async fn refusal(url: &str) -> OpenError {
+    let entropy = Arc::new(SeededEntropy::new(7));
+    open(url, "gw-1", Arc::new(ManualClock::new()), entropy).await.unwrap_err()
+}
+
+pub async fn accept(store: &RedisStore, number: usize) -> Result<Placement, StoreError> {
+    store.accept(vec![candidate(number)]).await.map(|receipts| receipts[0].placement)
+}
+
+/// Envelopes, conversations and work agree: nothing is half there.
+pub async fn assert_whole(store: &RedisStore, contacts: u64) {
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.envelopes, counts.conversations), (contacts, contacts));
+    let depth: u64 = counts.lanes.iter().map(|lane| lane.depth).sum();
+    assert_eq!(depth, contacts, "each contact has its work");
 }

@@ -1,0 +1,118 @@
+//! Which servers are taken, which are refused, and how they may be laid out.
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(unreachable_pub, dead_code, reason = "the fixture is shared by several test programs")]
+
+mod support;
+
+use lodge_domain::effect::{Applied, Effect};
+use lodge_domain::ports::{Clock, Feed, Housekeeping, Lookup, PurgeClass, Store, StoreError};
+use lodge_domain::{Lane, Placement, Settlement};
+use lodge_store_redis::OpenError;
+use lodge_testkit::ManualClock;
+use std::sync::Arc;
+use std::time::Duration;
+use support::{RedisServer, accept, brand, candidate, open_one, refusal};
+
+#[tokio::test]
+async fn an_evicting_server_is_refused() {
+    let server =
+        RedisServer::with(&["--save", "", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let error = refusal(&server.url()).await;
+    assert!(matches!(&error, OpenError::Unfit { reason, .. } if reason.contains("noeviction")), "{error}");
+    let _: String = server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    let store = open_one(&server.url()).await;
+    assert!(store.check().await.unwrap().contains("allkeys-lru"), "told, while there is no limit");
+    let _: String = server.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))), "and refused once there is one");
+}
+
+#[tokio::test]
+async fn what_a_contact_survives_is_said() {
+    let server = RedisServer::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]);
+    let store = open_one(&server.url()).await;
+    let words = store.check().await.unwrap();
+    assert!(words.contains("Redis 7") && words.contains("last second"), "{words}");
+    let none = RedisServer::start();
+    assert!(open_one(&none.url()).await.check().await.unwrap().contains("loses everything"));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_without_repeating_them() {
+    let server = RedisServer::with(&["--save", "", "--requirepass", "right"]);
+    let error = refusal(&server.url()).await.to_string();
+    assert!(error.contains("password"), "{error}");
+    let wrong = format!("redis://:hunter2@127.0.0.1:{}", server.port());
+    let error = refusal(&wrong).await;
+    assert!(
+        error.to_string().contains("password") && !format!("{error} {error:?}").contains("hunter2"),
+        "{error}"
+    );
+    let right = format!("redis://:right@127.0.0.1:{}", server.port());
+    let store = open_one(&right).await;
+    assert_eq!(accept(&store, 1).await, Ok(Placement::New));
+    assert!(!format!("{store:?}").contains("right"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_told_at_the_start() {
+    let url = format!("redis://127.0.0.1:{}", support::free_port());
+    let error = refusal(&url).await;
+    assert!(matches!(&error, OpenError::Unreachable { address, .. } if *address == url), "{error}");
+    assert!(matches!(refusal("http://somewhere").await, OpenError::Address(_)));
+}
+
+/// All facets once, over another layout of servers.
+async fn walk_through(store: Arc<dyn Store>) {
+    let receipt = store.accept(vec![candidate(1)]).await.unwrap().remove(0);
+    let claims = store.claim(&Lane::Triage, 10, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(claims.len(), 1);
+    let event = receipt.envelope.clone();
+    let publish = Effect::Publish {
+        event: event.clone(),
+        conversation: Some(receipt.conversation.clone()),
+        body: "{}".into(),
+        at: receipt.accepted_at,
+    };
+    let settled = vec![(claims[0].clone(), Settlement::Done, vec![publish])];
+    assert_eq!(store.settle(settled).await.unwrap(), [Applied::Done]);
+    assert_eq!(Feed::read(&*store, None, 10).await.unwrap().unwrap().items[0].event, event);
+    assert_eq!(store.find(&brand(), Lookup::Conversation(receipt.conversation)).await.unwrap().len(), 1);
+    let lease = store.acquire("mailbox", "gw-1", Duration::from_secs(9)).await.unwrap().unwrap();
+    store.release(&lease).await.unwrap();
+    assert!(store.check().await.unwrap().contains("Redis 7"));
+    let later = ManualClock::new();
+    later.advance_secs(3600);
+    for class in [PurgeClass::Dedupe, PurgeClass::Conversations, PurgeClass::Feed] {
+        assert_eq!(store.purge(class, later.now()).await.unwrap(), 1, "{class:?}");
+    }
+    store.purge(PurgeClass::Transient, later.now()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t53_a_cluster_serves_a_brand_from_one_slot() {
+    let server = RedisServer::with(&["--save", "", "--cluster-enabled", "yes"]);
+    let _: String = server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+    for _ in 0..200 {
+        let info: String = server.command(&["CLUSTER", "INFO"]).await;
+        if info.contains("cluster_state:ok") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    walk_through(open_one(&format!("redis+cluster://127.0.0.1:{}", server.port())).await).await;
+    let keys: Vec<String> = server.command(&["KEYS", "{lodge:default}:*"]).await;
+    assert!(!keys.is_empty());
+    let mut slots = std::collections::BTreeSet::new();
+    for key in &keys {
+        slots.insert(server.command::<i64>(&["CLUSTER", "KEYSLOT", key]).await);
+    }
+    assert_eq!(slots.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_are_asked_where_the_primary_is() {
+    let server = RedisServer::start();
+    let sentinel = RedisServer::sentinel(server.port());
+    let url = format!("redis+sentinel://127.0.0.1:{}/main/0", sentinel.port());
+    walk_through(open_one(&url).await).await;
+}
