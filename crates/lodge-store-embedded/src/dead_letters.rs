@@ -78,7 +78,7 @@ impl DeadLetters for EmbeddedStore {
         let (brand, after) = (brand.to_string(), after.map(ToString::to_string));
         let page = move |db: &Connection| {
             let select = format!(
-                "{} AND w.pos > coalesce((SELECT pos FROM dead_letters d WHERE d.id = ?2 AND d.brand = w.brand), 0) \
+                "{} AND w.pos > coalesce((SELECT pos FROM dead_letters d WHERE d.id = ?2 AND d.brand = brands.id), 0) \
                  ORDER BY w.pos LIMIT ?3",
                 select()
             );

@@ -1,4 +1,5 @@
 //! The suite of stores, over a file in a temporary folder.
+#![expect(clippy::unwrap_used, reason = "test code: a broken expectation must panic")]
 
 use async_trait::async_trait;
 use lodge_domain::ports::Store;

@@ -1,7 +1,8 @@
 //! What only a store in a file can get wrong: being opened, closed, killed, full, and used by many.
+#![expect(clippy::unwrap_used, reason = "test code: a broken expectation must panic")]
 
 use lodge_domain::ports::{Housekeeping, Ledger, Lookup, StoreError, WorkQueue};
-use lodge_domain::{BrandName, EnvelopeId, Lane, Placement};
+use lodge_domain::{BrandName, EnvelopeId, Lane, Placement, Settlement};
 use lodge_store_embedded::{EmbeddedStore, OpenError, Options};
 use lodge_testkit::samples::sample_time;
 use lodge_testkit::{ManualClock, SeededEntropy, sample_contact};
@@ -145,6 +146,59 @@ async fn one_refused_request_spoils_no_other() {
         assert_eq!(call.await.unwrap().is_ok(), number % 5 != 2, "{number}");
     }
     assert_eq!(store.counts().await.unwrap().envelopes, 17);
+}
+
+/// The role of this test binary that ends at a fail point: one contact after the other, accepted and triaged.
+#[test]
+fn child_works_until_a_fail_point() {
+    let Some(folder) = std::env::var_os("LODGE_TEST_STEPS") else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = open(Path::new(&folder));
+        for number in 0u32..9 {
+            store.accept(vec![numbered(number).candidate(sample_time())]).await.unwrap();
+            let claims = store.claim(&Lane::Triage, 9, Duration::from_secs(60)).await.unwrap();
+            let settled = claims.into_iter().map(|claim| (claim, Settlement::Done, Vec::new()));
+            store.settle(settled.collect()).await.unwrap();
+        }
+    });
+}
+
+fn numbered(number: u32) -> lodge_testkit::SampleContact {
+    sample_contact().id(&format!("<{number}@b>"))
+}
+
+/// C2, C7, C20, C25: the process ends right before and right after the third commit of a kind. What is there afterwards
+/// is that commit whole or not at all, and repeating the call completes it.
+#[tokio::test]
+async fn c2_c7_c20_c25_a_commit_is_there_whole_or_not_at_all() {
+    let points = [
+        // Fail point, envelopes afterwards, work afterwards.
+        ("c2-accept-before-commit", 2, 0),
+        ("c7-accept-after-commit", 3, 1),
+        ("c25-settle-before-commit", 3, 1),
+        ("c20-settle-after-commit", 3, 0),
+    ];
+    for (point, envelopes, depth) in points {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_works_until_a_fail_point"])
+            .env("LODGE_TEST_STEPS", folder.path())
+            .env("LODGE_FAILPOINTS", format!("{point}=3*exit"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(ended.code(), None, "{point}: it was ended by a signal");
+        let store = open(folder.path());
+        let counts = store.counts().await.unwrap();
+        assert_eq!(counts.envelopes, envelopes, "{point}");
+        assert_eq!(counts.lanes.iter().map(|lane| lane.depth).sum::<u64>(), depth, "{point}");
+        let again = store.accept(vec![numbered(2).candidate(sample_time())]).await.unwrap().remove(0);
+        let expected = if envelopes == 2 { Placement::New } else { Placement::Duplicate };
+        assert_eq!(again.placement, expected, "{point}");
+        assert_eq!(store.counts().await.unwrap().envelopes, 3, "{point}");
+    }
 }
 
 /// The role of this test binary that is killed: accepts as fast as it can and names what was confirmed.
