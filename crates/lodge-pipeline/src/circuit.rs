@@ -17,8 +17,10 @@ const WINDOW: SignedDuration = SignedDuration::from_secs(30);
 const FEWEST: usize = 20;
 /// The most tries remembered.
 const MOST_REMEMBERED: usize = 1024;
-/// The time between probes.
+/// The time between the first probes.
 pub const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(3);
+/// The longest time between probes of a far side that is not the core.
+pub const SELDOM: SignedDuration = SignedDuration::from_secs(60);
 /// How long a success proves that others get through.
 const RECENTLY: SignedDuration = SignedDuration::from_mins(5);
 /// The most outages remembered for [`Circuit::answering_time`].
@@ -39,6 +41,7 @@ pub struct Halt {
 #[derive(Debug)]
 pub struct Circuit {
     started: Timestamp,
+    probe_at_least_every: SignedDuration,
     state: Mutex<State>,
 }
 
@@ -49,15 +52,17 @@ struct State {
     last_success: Option<Timestamp>,
     halt: Option<Halt>,
     next_probe: Option<Timestamp>,
+    failed_probes: u32,
     probing: bool,
     outages: VecDeque<(Timestamp, Timestamp)>,
 }
 
 impl Circuit {
-    /// A circuit that lets everything through.
+    /// A circuit that lets everything through. While it stands still, probes come [`PROBE_EVERY`] at first, then less and
+    /// less often, but at least every `probe_at_least_every`.
     #[must_use]
-    pub fn new(now: Timestamp) -> Self {
-        Self { started: now, state: Mutex::default() }
+    pub fn new(now: Timestamp, probe_at_least_every: SignedDuration) -> Self {
+        Self { started: now, probe_at_least_every, state: Mutex::default() }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -86,17 +91,15 @@ impl Circuit {
     pub fn succeeded(&self, now: Timestamp) -> Option<Halt> {
         let mut state = self.state();
         state.remember(now, true);
-        state.unanswered = 0;
         state.last_success = Some(now);
-        state.probing = false;
-        state.next_probe = None;
-        let ended = state.halt.take()?;
-        state.outages.push_back((ended.since, now));
-        if state.outages.len() > MOST_OUTAGES {
-            state.outages.pop_front();
-        }
-        state.tries.clear();
-        Some(ended)
+        state.resume(now)
+    }
+
+    /// The far side refused one item for good, so it is there; what that ended, if the lane stood still.
+    pub fn answered(&self, now: Timestamp) -> Option<Halt> {
+        let mut state = self.state();
+        state.remember(now, true);
+        state.resume(now)
     }
 
     /// Something failed; the halt that this began.
@@ -108,16 +111,15 @@ impl Circuit {
             Disposition::Gone => !others,
             _ => false,
         };
-        // A far side that refuses one item is there all the same.
-        let healthy = matches!(error.disposition, Disposition::Rejected | Disposition::Never)
-            || (error.disposition == Disposition::Gone && others);
         state.unanswered = if error.answered { 0 } else { state.unanswered + 1 };
-        state.remember(now, healthy);
+        state.remember(now, false);
         state.probing = false;
         if let Some(halt) = &mut state.halt {
             halt.parked = parks;
             halt.why = error.to_string();
-            state.next_probe = now.checked_add(PROBE_EVERY).ok();
+            let wait = PROBE_EVERY * 2_i32.pow(state.failed_probes.min(5));
+            state.failed_probes += 1;
+            state.next_probe = now.checked_add(wait.min(self.probe_at_least_every)).ok();
             return None;
         }
         if !parks && state.unanswered < UNANSWERED_IN_A_ROW && !state.mostly_failing(now) {
@@ -157,6 +159,20 @@ impl Circuit {
 }
 
 impl State {
+    fn resume(&mut self, now: Timestamp) -> Option<Halt> {
+        self.unanswered = 0;
+        self.probing = false;
+        self.next_probe = None;
+        self.failed_probes = 0;
+        let ended = self.halt.take()?;
+        self.outages.push_back((ended.since, now));
+        if self.outages.len() > MOST_OUTAGES {
+            self.outages.pop_front();
+        }
+        self.tries.clear();
+        Some(ended)
+    }
+
     fn remember(&mut self, now: Timestamp, success: bool) {
         self.tries.push_back((now, success));
         while self.tries.len() > MOST_REMEMBERED
@@ -183,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_outage_opens_and_a_probe_closes() {
-        let circuit = Circuit::new(at(0));
+        let circuit = Circuit::new(at(0), PROBE_EVERY);
         let down = DeliveryError::later("connect").unanswered();
         assert_eq!(circuit.failed(at(1), &down), None);
         assert_eq!(circuit.failed(at(1), &down), None);
@@ -202,7 +218,7 @@ mod tests {
 
     #[test]
     fn half_of_twenty_failures_open_and_refusals_do_not() {
-        let circuit = Circuit::new(at(0));
+        let circuit = Circuit::new(at(0), PROBE_EVERY);
         for n in 0..10 {
             assert_eq!(circuit.succeeded(at(n)), None);
         }
@@ -210,16 +226,27 @@ mod tests {
             assert_eq!(circuit.failed(at(10), &DeliveryError::later("503")), None, "{n}");
         }
         assert!(circuit.failed(at(11), &DeliveryError::later("503")).is_some());
-        let other = Circuit::new(at(0));
-        for _ in 0..100 {
-            assert_eq!(other.failed(at(1), &DeliveryError::new(Disposition::Rejected, "400")), None);
-        }
+        assert!(circuit.answered(at(12)).is_some(), "a refusal shows that the far side is there");
+        assert_eq!(circuit.permits(at(12), 8), 8);
+    }
+
+    #[test]
+    fn probes_of_other_far_sides_come_less_and_less_often() {
+        let circuit = Circuit::new(at(0), SELDOM);
+        let wrong = DeliveryError::new(Disposition::Misconfigured, "535");
+        circuit.failed(at(0), &wrong);
+        let waits = (0..7).map(|_| {
+            let now = circuit.next_probe().unwrap();
+            circuit.failed(now, &wrong);
+            circuit.next_probe().unwrap().duration_since(now).as_secs()
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [3, 6, 12, 24, 48, 60, 60]);
     }
 
     #[test]
     fn gone_parks_unless_others_get_through() {
         let gone = DeliveryError::new(Disposition::Gone, "404");
-        let circuit = Circuit::new(at(0));
+        let circuit = Circuit::new(at(0), PROBE_EVERY);
         assert!(circuit.failed(at(0), &gone).unwrap().parked);
         circuit.succeeded(at(1));
         assert_eq!(circuit.failed(at(2), &gone), None);

@@ -120,10 +120,12 @@ impl WorkSettled<'_> {
         let error = self.error.map(|error| line(error, 300)).unwrap_or_default();
         match self.outcome {
             "dead" => {
-                tracing::error!(lane, subject = self.subject, error, "given up, kept among the dead letters")
+                tracing::error!(lane, subject = self.subject, error, "given up, kept among the dead letters");
             }
             "retry" => tracing::info!(lane, subject = self.subject, error, "deferred"),
-            "lease lost" => tracing::warn!(lane, subject = self.subject, "lease lost, somebody else goes on"),
+            "lease lost" => {
+                tracing::warn!(lane, subject = self.subject, "lease lost, somebody else goes on");
+            }
             _ => tracing::trace!(lane, subject = self.subject, "settled"),
         }
     }

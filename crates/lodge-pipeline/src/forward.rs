@@ -88,7 +88,10 @@ fn failed(shared: &Shared, claim: &Claim, error: &DeliveryError) -> Ending {
     let now = shared.now();
     let halted_before = circuit.halt().is_some();
     let others_succeed = circuit.others_succeed(now);
-    shared.failed(&Lane::Forward, error);
+    // One event that is gone while others get through says nothing about the rest.
+    if error.disposition != Disposition::Gone || !others_succeed {
+        shared.failed(&Lane::Forward, error);
+    }
     match error.disposition {
         Disposition::Rejected => refused(shared, claim, error),
         Disposition::Never => Ending::dead("the core can never take it", &error.to_string()),

@@ -1,6 +1,6 @@
 //! The pipeline as others hold it, and what its parts share.
 
-use crate::circuit::Circuit;
+use crate::circuit::{Circuit, PROBE_EVERY, SELDOM};
 use crate::health::LaneReport;
 use crate::parts::{Facets, Links, Parts};
 use crate::settings::{Limits, Live};
@@ -8,7 +8,7 @@ use crate::{commands, events, intake, retention, worker};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use lodge_domain::ports::{Blobs, Clock, CoreCommands, Entropy, Intake, Replier, StoreError, TicketSink};
-use lodge_domain::{DeliveryError, InboxName, Lane, NodeName};
+use lodge_domain::{DeliveryError, Disposition, InboxName, Lane, NodeName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -172,7 +172,8 @@ impl Shared {
         if let Some(circuit) = circuits.get(lane) {
             return Arc::clone(circuit);
         }
-        let circuit = Arc::new(Circuit::new(self.clock.now()));
+        let least = if *lane == Lane::Forward { PROBE_EVERY } else { SELDOM };
+        let circuit = Arc::new(Circuit::new(self.clock.now(), least));
         circuits.insert(lane.clone(), Arc::clone(&circuit));
         circuit
     }
@@ -186,7 +187,13 @@ impl Shared {
 
     /// Tells the lane's circuit of a failure.
     pub(crate) fn failed(&self, lane: &Lane, error: &DeliveryError) {
-        if let Some(halt) = self.circuit(lane).failed(self.now(), error) {
+        // A far side that refuses one item is there all the same; outside the core, an address that is gone is one item.
+        let gone = error.disposition == Disposition::Gone && *lane != Lane::Forward;
+        if gone || matches!(error.disposition, Disposition::Rejected | Disposition::Never) {
+            if self.circuit(lane).answered(self.now()).is_some() {
+                events::LaneResumed { lane }.emit();
+            }
+        } else if let Some(halt) = self.circuit(lane).failed(self.now(), error) {
             events::LaneHalted { lane, halt: &halt }.emit();
         }
     }

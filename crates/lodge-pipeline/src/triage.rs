@@ -12,8 +12,8 @@ use lodge_domain::ports::{Lookup, StoreError};
 use lodge_domain::ticket::LaterPart;
 use lodge_domain::{
     AcknowledgmentDecision, Claim, Conversation, ConversationChange, Effect, Envelope, EnvelopeId,
-    JournalLine, Lane, NewWork, OutboundRecord, Placement, Receipt, ThreadKeyValue, TicketEvent, WorkId,
-    WorkKind,
+    JournalLine, Lane, NewWork, OutboundId, OutboundRecord, Placement, Receipt, ThreadKeyValue, TicketEvent,
+    WorkId, WorkKind,
 };
 
 /// Claims of one envelope after which it is given up: each claim that never ended is the trace of a crash.
@@ -76,14 +76,17 @@ async fn decide(shared: &Shared, live: &crate::Live, envelope: &Envelope) -> Res
     let (AcknowledgmentVerdict::Send, Some(path)) = (decision.decision, path) else {
         return Ok(Verdict::Told(decision));
     };
-    let record = acknowledge::compose(live, &*shared.links, envelope, path, shared.now());
     // A dead letter that is replayed was triaged before: what it queued then is not queued again.
-    if shared.store.ledger.outbound(contact.brand(), &record.id).await?.is_some() {
+    let id = OutboundId::acknowledgment_of(&envelope.receipt.envelope);
+    if shared.store.ledger.outbound(contact.brand(), &id).await?.is_some() {
         return Ok(Verdict::Goes(None));
     }
     Ok(match acknowledge::allowed(shared, live, contact).await {
         Some(reason) => Verdict::Told(suppressed(&reason)),
-        None => Verdict::Goes(Some(Box::new(record))),
+        None => {
+            let record = acknowledge::compose(live, &*shared.links, envelope, path, shared.now());
+            Verdict::Goes(Some(Box::new(record)))
+        }
     })
 }
 

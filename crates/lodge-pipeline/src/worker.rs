@@ -8,7 +8,7 @@ use crate::pipeline::Shared;
 use crate::{events, forward, reply, triage};
 use jiff::Timestamp;
 use lodge_domain::ports::StoreError;
-use lodge_domain::{Applied, Claim, Effect, Lane, Settlement, WorkKind};
+use lodge_domain::{Applied, Claim, Effect, JournalLine, Lane, Settlement, WorkKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
@@ -45,6 +45,23 @@ impl Ending {
     pub(crate) fn retry(due: Timestamp, counts: bool, error: &str) -> Self {
         let settlement = Settlement::RetryAt { due, counts, error: error.to_owned() };
         Self { settlement, effects: Vec::new() }
+    }
+
+    /// With a line in the trace where the work failed. Failures that say the same are one line.
+    fn noted(mut self, shared: &Shared, claim: &Claim) -> Self {
+        let work = &claim.work.new;
+        let (step, text) = match &self.settlement {
+            Settlement::RetryAt { counts: true, error, .. } => ("deferred", error.clone()),
+            Settlement::Dead { reason, error } => ("given up", format!("{reason}: {error}")),
+            _ => return self,
+        };
+        self.effects.push(Effect::Journal(JournalLine {
+            subject: work.subject.clone(),
+            at: shared.now(),
+            step: format!("{} {step}", work.kind.as_str()),
+            text,
+        }));
+        self
     }
 }
 
@@ -200,7 +217,7 @@ async fn one(shared: &Shared, claim: &Claim) -> Option<Ending> {
         Ok(ending) => {
             // What never reached the far side says nothing about it: the next item may probe.
             shared.circuit(&claim.work.new.lane).unused();
-            ending
+            ending.map(|ending| ending.noted(shared, claim))
         }
         Err(error) => {
             let lane = &claim.work.new.lane;

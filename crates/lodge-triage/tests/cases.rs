@@ -1,4 +1,5 @@
 //! Runs every case in `fixtures/triage`.
+#![expect(clippy::unwrap_used, reason = "what the helpers of a test cannot do fails the test")]
 
 use lodge_domain::{
     Assurance, BlobRef, Candidate, Channel, Conversation, ConversationStatus, Envelope, Flag, OriginClass,

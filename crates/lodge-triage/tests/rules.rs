@@ -1,4 +1,5 @@
 //! What is wrong with rules is said all at once; what is right stays fast.
+#![expect(clippy::unwrap_used, reason = "what the helpers of a test cannot do fails the test")]
 
 use lodge_domain::{Candidate, Envelope, InboxName, Placement, Priority, Receipt};
 use lodge_testkit::samples::{SampleContact, sample_contact, sample_time};

@@ -63,7 +63,7 @@ async fn e01_every_ground_suppresses_with_its_reason() {
         (sample(9).with(|c| c.recipients = vec![c.recipients[0].clone(); 51]), "addressed to very many"),
         (
             sample(10).with(|c| {
-                c.return_path.as_mut().unwrap().inbox = lodge_domain::InboxName::parse("mute").unwrap()
+                c.return_path.as_mut().unwrap().inbox = lodge_domain::InboxName::parse("mute").unwrap();
             }),
             "the inbox cannot send",
         ),

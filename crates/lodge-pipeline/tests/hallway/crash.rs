@@ -4,6 +4,7 @@ use crate::house::{House, hours, seconds};
 use lodge_domain::delivery::{Announced, OutboundMessage, OutboundState};
 use lodge_domain::ports::Replier;
 use lodge_domain::{DeliveryError, InboxName, Lane, NodeName, Sent};
+use lodge_pipeline::dead_letter::Selection;
 use lodge_testkit::sample_contact;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +79,13 @@ async fn three_crashes_in_triage_give_the_contact_up_and_replay_brings_it_back()
     house.work_off().await;
     let letters = house.dead_letters().await;
     assert_eq!((letters.len(), letters[0].reason.as_str()), (1, "processing failed three times"));
+    let whole = Arc::clone(&house.store) as Arc<dyn lodge_domain::ports::Store>;
+    let desk = lodge_pipeline::DeadLetterDesk::new(lodge_pipeline::Facets::of(&whole));
+    desk.replay(&Selection::Ids(vec![letters[0].work.id.clone()])).await.unwrap();
+    house.work_off().await;
+    assert_eq!(ids(&house), (1, 1), "the ticket is made all the same");
+    // Each crash took a unit of the sender's budget with it: doubt ends in silence.
+    assert_eq!(house.replier.sent().len(), 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,18 @@
 //! The hallway as a whole, over the model store and a clock moved by hand (ring 4).
 
+#[cfg(test)]
 mod accept;
+#[cfg(test)]
 mod acknowledge;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod forward;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod reply;
+#[cfg(test)]
 mod running;
