@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn each_mistake_is_named_with_its_key() {
         assert!(keys(&settings(|_| ())).is_empty());
-        let cases: [(fn(&mut serde_json::Value), &str); 12] = [
+        type Mistake = fn(&mut serde_json::Value);
+        let cases: [(Mistake, &str); 12] = [
             (|v| v["from"] = json!("nobody"), "from"),
             (|v| v["aliases"] = json!(["a b@c"]), "aliases"),
             (|v| v["reply_address"] = json!("support@acme.example"), "reply_address"),
