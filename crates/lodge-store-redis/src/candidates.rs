@@ -31,10 +31,10 @@ pub(crate) fn encode_batch(core: &Core, brand: &BrandName, known: &Identity, bat
 
 fn encode_candidate(call: &mut Call, c: &Candidate) {
     let keys: Vec<&ThreadKey> = c.thread_keys.iter().take(ThreadKey::MOST).collect();
-    let mut packed = Vec::with_capacity(keys.len() * 17);
+    let mut packed = Vec::with_capacity(keys.len() * 27);
     let mut labels = String::new();
     for (at, key) in keys.iter().enumerate() {
-        packed.extend_from_slice(&key.value.0);
+        packed.extend_from_slice(encode::code(&key.value.0).as_bytes());
         packed.push(condition(key.condition));
         if at > 0 {
             labels.push(SEPARATOR);
@@ -51,8 +51,8 @@ fn encode_candidate(call: &mut Call, c: &Candidate) {
     };
     call.arg(encode::short(c.envelope.as_str()))
         .arg(encode::short(c.founds.as_str()))
-        .arg(&c.dedupe[..16])
-        .arg(c.source.as_ref().map_or(&[][..], |source| &source[..16]))
+        .arg(encode::code(&c.dedupe[..16]))
+        .arg(c.source.as_ref().map(|source| encode::code(&source[..16])).unwrap_or_default())
         .arg(references)
         .arg(packed)
         .arg(labels)
@@ -80,9 +80,9 @@ fn condition(condition: JoinCondition) -> u8 {
     }
 }
 
-/// Keys one behind the other, 16 bytes each.
-pub(crate) fn pack(keys: &[ThreadKeyValue]) -> Vec<u8> {
-    keys.iter().flat_map(|key| key.0).collect()
+/// Keys one behind the other, 26 letters each.
+pub(crate) fn pack(keys: &[ThreadKeyValue]) -> String {
+    keys.iter().map(|key| encode::code(&key.0)).collect()
 }
 
 /// Each answer repeats the id it is for; one for another id is never handed on (T12).

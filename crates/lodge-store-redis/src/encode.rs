@@ -27,6 +27,11 @@ pub(crate) fn short(id: &str) -> &str {
     id.get(4..).unwrap_or_default()
 }
 
+/// 16 bytes as 26 letters (base32hex, RFC 4648 section 7, in lower case).
+pub(crate) fn code(bytes: &[u8]) -> String {
+    data_encoding::BASE32_DNSSEC.encode(bytes)
+}
+
 /// A party as one word: the kind's letter and the value, without line feeds and tabulators.
 pub(crate) fn handle(party: &PartyHandle) -> String {
     let letter = match party.kind {

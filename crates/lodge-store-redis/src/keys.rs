@@ -7,11 +7,11 @@
 //! | key after `{lodge:<brand>}:` | type | what |
 //! |---|---|---|
 //! | `head` | hash | `epoch`, `wm:<node>` (watermark), counters (`wn` work, `fpos` feed, `jn` journal, `dn` dead letters, `env` envelopes) |
-//! | `d:<4 hex>` · `s:<4 hex>` | hash | dedupe digest → when, conversation, reference, sequence · source digest → when |
+//! | `d:<3 base32>` · `s:<3 base32>` | hash | dedupe digest → when, conversation, reference, sequence · source digest → when |
 //! | `e:<envelope>` · `x:<envelope>` | string | receipt and record · triage's decision |
-//! | `c:<conversation>` · `n:<conversation>` | hash · string | its facts · the inventory of what belongs to it |
-//! | `k:<5 hex>` · `y:<5 hex>` | hash | thread key → conversation · trace key → envelopes |
-//! | `r:<5 digits>` · `ci` | hash · sorted set | reference → conversation · conversations by last contact |
+//! | `c:<conversation>` · `b:` · `n:` | hash · strings | its facts · the way back · the inventory of what belongs to it |
+//! | `k:<key>` · `y:<key>` | string | thread key → conversation · trace key → envelopes |
+//! | `r:<reference>` · `ci` | string · sorted set | reference → conversation · conversations by last contact |
 //! | `w` · `a:<lane>` · `z:<lane>` | hash · sorted sets | work records · all of a lane by age · what is due when |
 //! | `h:<lane>` · `q:<lane>:<conversation>` · `ls` | hash · list · set | head of each conversation · those behind it · lanes |
 //! | `dl` · `dz` · `dc` | hash · sorted set · hash | dead letters · their order · how many a conversation has |
@@ -23,6 +23,7 @@
 //! For the whole installation: `{lodge}:brands` (set), `{lodge}:leases` (hash), `{lodge}:probe` and `{lodge}:stamps`
 //! (strings).
 
+use crate::encode::code;
 use lodge_domain::{BrandName, Digest, InboxName, Lane, digest_parts};
 
 /// The brands of the installation.
@@ -63,15 +64,14 @@ impl BrandKeys {
         format!("{}{family}:{id}", self.prefix)
     }
 
-    /// The bucket of a thread key (`k`) or trace key (`y`).
+    /// A thread key (`k`) or trace key (`y`).
     pub(crate) fn by_value(&self, family: char, value: &[u8; 16]) -> String {
-        let hex = data_encoding::HEXLOWER.encode(&value[..3]);
-        format!("{}{family}:{}", self.prefix, hex.get(..5).unwrap_or_default())
+        format!("{}{family}:{}", self.prefix, code(value))
     }
 
-    /// The bucket of a reference.
+    /// A reference.
     pub(crate) fn by_reference(&self, reference: &str) -> String {
-        format!("{}r:{}", self.prefix, reference.get(..5).unwrap_or_default())
+        format!("{}r:{reference}", self.prefix)
     }
 
     /// What is due in a lane.

@@ -62,9 +62,8 @@ impl Ledger for RedisStore {
                 None => Vec::new(),
             },
             Lookup::Trace(value) => {
-                let mut command = redis::cmd("HGET");
-                command.arg(keys.by_value('y', &value.0)).arg(&value.0[..]);
-                let found = reply::bytes(core.wire.command(&command).await?)?.unwrap_or_default();
+                let found =
+                    many(core, &[keys.by_value('y', &value.0)]).await?.pop().flatten().unwrap_or_default();
                 found.chunks(26).map(|id| reply::utf8(id).map(str::to_owned)).collect::<Result<_, _>>()?
             }
         };
@@ -92,10 +91,15 @@ impl Ledger for RedisStore {
         brand: &BrandName,
         id: &ConversationId,
     ) -> Result<Option<Conversation>, StoreError> {
+        let (keys, short) = (BrandKeys::new(brand), encode::short(id.as_str()));
         let mut command = redis::cmd("HGETALL");
-        command.arg(BrandKeys::new(brand).by_id('c', encode::short(id.as_str())));
+        command.arg(keys.by_id('c', short));
         let fields = reply::pairs(self.core.wire.command(&command).await?)?;
-        (!fields.is_empty()).then(|| records::conversation(brand, id, fields)).transpose()
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let back = many(&self.core, &[keys.by_id('b', short)]).await?.pop().flatten();
+        records::conversation(brand, id, fields, back.as_deref()).map(Some)
     }
 
     async fn by_reference(
@@ -177,9 +181,7 @@ async fn conversation_of(
     keys: &BrandKeys,
     reference: &Reference,
 ) -> Result<Option<String>, StoreError> {
-    let mut command = redis::cmd("HGET");
-    command.arg(keys.by_reference(reference.as_str())).arg(reference.as_str());
-    let found = reply::bytes(core.wire.command(&command).await?)?;
+    let found = many(core, &[keys.by_reference(reference.as_str())]).await?.pop().flatten();
     found.map(|raw| reply::utf8(&raw).map(str::to_owned)).transpose()
 }
 

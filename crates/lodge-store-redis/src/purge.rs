@@ -11,8 +11,13 @@ use lodge_domain::ports::{PurgeClass, StoreError};
 use lodge_domain::{BrandName, Timestamp};
 
 /// Buckets of dedupe memory, and how many one script sweeps.
-const BUCKETS: usize = 1 << 16;
+const BUCKETS: usize = 32 * 32 * 32;
 const SWEEP: usize = 64;
+/// The digits of base32hex (RFC 4648 section 7), in lower case: buckets are named by three of them.
+const LETTERS: [char; 32] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k',
+    'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
+];
 /// How many conversations are looked at between two looks at the index.
 const PORTION: usize = 200;
 
@@ -40,11 +45,14 @@ pub(crate) async fn purge(core: &Core, class: PurgeClass, before: Timestamp) -> 
 async fn dedupe(core: &Core, brand: &BrandName, before: Timestamp) -> Result<u64, StoreError> {
     let head = BrandKeys::new(brand).head();
     let mut gone = 0;
-    for first in (0..BUCKETS).step_by(SWEEP) {
-        let call = Call::new(&scripts().sweep, &head)
-            .with(encode::time(before))
-            .with(first.to_string())
-            .with((first + SWEEP - 1).to_string());
+    let names: Vec<String> = (0..BUCKETS)
+        .map(|at| [at / 1024, at / 32 % 32, at % 32].map(|digit| LETTERS[digit]).iter().collect())
+        .collect();
+    for portion in names.chunks(SWEEP) {
+        let mut call = Call::new(&scripts().sweep, &head).with(encode::time(before));
+        for name in portion {
+            call.arg(name);
+        }
         gone += reply::number(core.wire.call(&call).await?)?;
     }
     Ok(gone)

@@ -92,9 +92,10 @@ pub(crate) fn conversation(
     brand: &BrandName,
     id: &ConversationId,
     fields: Pairs,
+    back: Option<&[u8]>,
 ) -> Result<Conversation, StoreError> {
     let facts: HashMap<Vec<u8>, Vec<u8>> = fields.into_iter().collect();
-    let back = facts.get(b"back".as_slice()).map(|raw| json(raw, "a return path")).transpose()?;
+    let back = back.map(|raw| json(raw, "a return path")).transpose()?;
     let text = |name: &str| facts.get(name.as_bytes()).and_then(|raw| std::str::from_utf8(raw).ok());
     let read = || {
         let topic = facts.get(b"topic".as_slice()).filter(|raw| !raw.is_empty());
@@ -241,14 +242,13 @@ pub(crate) fn outbound(raw: &[u8]) -> Result<OutboundRecord, StoreError> {
 pub(crate) fn inventory(raw: &[u8], kind: u8) -> Vec<String> {
     let (mut at, mut out) = (0, Vec::new());
     while let Some(letter) = raw.get(at) {
-        let width = if matches!(letter, b'k' | b't') { 16 } else { 26 };
-        let item = raw.get(at + 1..at + 1 + width);
+        let item = raw.get(at + 1..at + 27);
         if *letter == kind
             && let Some(text) = item.and_then(|item| std::str::from_utf8(item).ok())
         {
             out.push(text.to_owned());
         }
-        at += 1 + width;
+        at += 27;
     }
     out
 }

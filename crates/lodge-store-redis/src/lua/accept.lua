@@ -2,9 +2,9 @@
 -- accept v1: decides a batch of candidates of one brand, each seeing what those before it decided.
 -- KEYS: head of the brand.
 -- ARGV: epoch, commit lane, number of this batch, number of the batch before, count (1 to 256), then for each
---   envelope, founded conversation, dedupe (16 bytes), source ('' or 16), references (10 digits each),
---   thread keys (16 bytes and a letter each: a always, p participant, t participant on topic, h hint), their labels
---   (separated by \31), registers (16 each), traces (16 each), party, assurance 0..2, origin h/a/o,
+--   envelope, founded conversation, dedupe (26 letters), source ('' or 26), references (10 digits each),
+--   thread keys (26 letters and one more each: a always, p participant, t participant on topic, h hint), their labels
+--   (separated by \31), registers (26 each), traces (26 each), party, assurance 0..2, origin h/a/o,
 --   introduced parties (separated by \n), topic ('' or 16), way back, inbox, record, accepted at, work, static.
 -- Returns: {'OK', answer, …}: 'N' or 'D' (known before) .. envelope .. receipt;
 --   {'LOST', epoch, watermark} where this store is not the one, or not as far, as the caller last saw it;
@@ -16,12 +16,12 @@ local epoch, lane, batch, before = name(), name(), take(), take()
 need(not batch:find('%D') and not before:find('%D'), 'a watermark is a number')
 local candidates = {}
 for at = 1, number(1, 256) do
-  local c = { eid = id(), founds = id(), dedupe = packed(16), source = packed(16), refs = packed(10), keys = packed(17),
-    labels = take(), registers = packed(16), traces = packed(16), party = take(), assurance = number(0, 2),
+  local c = { eid = id(), founds = id(), dedupe = code(), source = code(), refs = packed(10), keys = packed(27),
+    labels = take(), registers = packed(26), traces = packed(26), party = take(), assurance = number(0, 2),
     origin = take(), brought = take(), topic = packed(16), back = take(), inbox = name(), record = take(), at = time(),
     work = id(), static = take() }
-  need(#c.dedupe == 16 and #c.source <= 16 and #c.topic <= 16, 'a digest has 16 bytes')
-  need(#c.keys <= 64 * 17, 'at most 64 thread keys are looked up')
+  need(c.dedupe ~= '' and #c.topic <= 16, 'a digest has its length')
+  need(#c.keys <= 64 * 27, 'at most 64 thread keys are looked up')
   need(#c.refs > 0 and not c.refs:find('%D'), 'a reference has digits')
   need(c.origin == 'h' or c.origin == 'a' or c.origin == 'o', 'an unknown origin')
   candidates[at] = c
@@ -36,8 +36,24 @@ for _, key in ipairs({ 'z:triage', 'a:triage', 'ci' }) do call('ZCARD', P .. key
 call('HLEN', P .. 'w')
 call('SCARD', P .. 'ls')
 
--- What this batch knows: read before, or decided by a candidate before.
-local receipts, dedupes, sources, bound, numbers, convs, heads, traced = {}, {}, {}, {}, {}, {}, {}, {}
+-- What this batch knows: read in one go, or decided by a candidate before. `stored` names whole keys; false is absent.
+local receipts, dedupes, sources, stored, convs, heads, wanted = {}, {}, {}, {}, {}, {}, {}
+local function want(prefix, list, width)
+  for from = 1, #list, width do wanted[#wanted + 1] = P .. prefix .. list:sub(from, from + 25) end
+end
+local present = {}
+for at, c in ipairs(candidates) do
+  wanted[#wanted + 1] = P .. 'r:' .. c.refs:sub(1, 10)
+  want('k:', c.keys, 27)
+  want('k:', c.registers, 26)
+  want('y:', c.traces, 26)
+  present[at] = P .. 'e:' .. c.eid
+end
+for from = 1, #wanted, 2000 do
+  local to = math.min(from + 1999, #wanted)
+  for at, value in ipairs(call('MGET', unpack(wanted, from, to))) do stored[wanted[from + at - 1]] = value end
+end
+local any_envelope = call('EXISTS', unpack(present)) > 0
 
 local function conversation(which)
   local c = convs[which]
@@ -58,13 +74,9 @@ local function survivor(c)
   end
   return c
 end
-local function bound_to(key)
-  local to = bound[key]
-  if to == nil then
-    to = call('HGET', P .. 'k:' .. bucket5(key), key)
-    bound[key] = to
-  end
-  return to
+local function lookup(key)
+  if stored[key] == nil then stored[key] = call('GET', key) end
+  return stored[key]
 end
 -- Parties are lines of handle, tabulator, assurance.
 local function participation(c, party)
@@ -92,27 +104,27 @@ end
 local function receipt_of(c)
   local known = receipts[c.eid] or dedupes[c.dedupe]
   if known then return known end
-  local size = tonumber(call('GETRANGE', P .. 'e:' .. c.eid, 0, 3))
+  local size = any_envelope and tonumber(call('GETRANGE', P .. 'e:' .. c.eid, 0, 3))
   if size then return call('GETRANGE', P .. 'e:' .. c.eid, 4, 3 + size) end
-  local kept = call('HGET', P .. 'd:' .. bucket4(c.dedupe), c.dedupe)
+  local kept = call('HGET', P .. 'd:' .. c.dedupe:sub(1, 3), c.dedupe:sub(4))
   if not kept then return nil end
   return table.concat({ kept:sub(21, 46), kept:sub(47, 56), kept:sub(57), 'N', '', '', '0', '', kept:sub(1, 20), '0', '' },
     SEP)
 end
 local function in_conflict(c)
   if c.source == '' then return false end
-  return sources[c.source] or call('HEXISTS', P .. 's:' .. bucket4(c.source), c.source) == 1
+  return sources[c.source] or call('HEXISTS', P .. 's:' .. c.source:sub(1, 3), c.source:sub(4)) == 1
 end
 -- Rule 3: the conversation to append to and the flags that brings; else the one to suggest.
 local function place(c)
   local suggested
-  for at = 1, #c.keys / 17 do
-    local entry = c.keys:sub(at * 17 - 16, at * 17)
-    local to = bound_to(entry:sub(1, 16))
+  for at = 1, #c.keys / 27 do
+    local entry = c.keys:sub(at * 27 - 26, at * 27)
+    local to = lookup(P .. 'k:' .. entry:sub(1, 26))
     local conv = to and conversation(to)
     if conv then
       conv = survivor(conv)
-      local condition, part = entry:sub(17), participation(conv, c.party)
+      local condition, part = entry:sub(27), participation(conv, c.party)
       if condition == 'a' then return conv, nil, part and '' or 'n', at end
       local joins = condition ~= 'h' and c.assurance > 0 and part and part <= c.assurance
       local differs = c.topic ~= '' and conv.topic ~= '' and c.topic ~= conv.topic
@@ -129,27 +141,30 @@ end
 local function free_reference(c)
   for from = 1, #c.refs, 10 do
     local ref = c.refs:sub(from, from + 9)
-    if numbers[ref] == nil then numbers[ref] = call('HGET', P .. 'r:' .. ref:sub(1, 5), ref) end
-    if not numbers[ref] then return ref end
+    if not lookup(P .. 'r:' .. ref) then return ref end
   end
   return nil
 end
-local function remember(c, conv, keys, of)
-  for from = 1, #keys, 16 do
-    local key = keys:sub(from, from + 15)
-    if of == 'k' then
-      if not bound_to(key) then
-        bound[key] = conv.id
-        conv.keys = (conv.keys or '') .. key
-        conv.items = conv.items .. 'k' .. key
-      end
-    else
-      if traced[key] == nil then traced[key] = call('HGET', P .. 'y:' .. bucket5(key), key) or '' end
-      if #traced[key] < 26 * MOST_TRACES and not traced[key]:find(c.eid, 1, true) then
-        traced[key] = traced[key] .. c.eid
-        conv.traces = (conv.traces or '') .. key
-        conv.items = conv.items .. 't' .. key
-      end
+-- Strings to be written, in order; what is decided later sees them.
+local sets, count = {}, 0
+local function set(key, value)
+  stored[key] = value
+  sets[count + 1], sets[count + 2], count = key, value, count + 2
+end
+local function register(c, conv)
+  for from = 1, #c.registers, 26 do
+    local key = c.registers:sub(from, from + 25)
+    if not lookup(P .. 'k:' .. key) then
+      set(P .. 'k:' .. key, conv.id)
+      conv.items = conv.items .. 'k' .. key
+    end
+  end
+  for from = 1, #c.traces, 26 do
+    local key = c.traces:sub(from, from + 25)
+    local named = lookup(P .. 'y:' .. key) or ''
+    if #named < 26 * MOST_TRACES and not named:find(c.eid, 1, true) then
+      set(P .. 'y:' .. key, named .. c.eid)
+      conv.items = conv.items .. 't' .. key
     end
   end
 end
@@ -175,7 +190,7 @@ for number_of, c in ipairs(candidates) do
       raised, founds = '', true
       local ref = free_reference(c)
       if not ref then return { 'TAKEN', number_of } end
-      numbers[ref] = c.founds
+      set(P .. 'r:' .. ref, c.founds)
       conv = { id = c.founds, ref = ref, seq = 0, status = 'o', reopen = '', topic = c.topic, last = c.at, people = '\n',
         inbox = c.inbox, founded = true }
       convs[c.founds] = conv
@@ -187,17 +202,17 @@ for number_of, c in ipairs(candidates) do
     if raised ~= 'n' then
       takes_part(conv, c.party, c.assurance)
       if c.origin == 'h' and c.assurance > 0 then
-        if c.back ~= '' then conv.back = c.back end
+        if c.back ~= '' then set(P .. 'b:' .. conv.id, c.back) end
         if c.assurance == 2 and c.brought ~= '' then
           for party in c.brought:gmatch('[^\n]+') do takes_part(conv, party, 1) end
         end
       end
     end
     conv.items = conv.items .. 'e' .. c.eid
-    remember(c, conv, c.registers, 'k')
-    remember(c, conv, c.traces, 't')
+    register(c, conv)
     local receipt = table.concat({ conv.id, conv.ref, ('%d'):format(conv.seq), founds and 'N' or 'A', suggested or '', follows,
-      reopens, flags, c.at, tostring(matched), label(c, matched) }, SEP)
+      reopens, flags, c.at, tostring(matched), matched > 0 and label(c, matched) or '' }, SEP)
+    set(P .. 'e:' .. c.eid, ('%04d'):format(#receipt) .. receipt .. c.record)
     receipts[c.eid], dedupes[c.dedupe] = receipt, receipt
     if c.source ~= '' then sources[c.source] = true end
     c.receipt, c.conv, c.seq = receipt, conv, conv.seq
@@ -225,9 +240,8 @@ local function add(list, a, b)
   list[n + 1], list[n + 2] = a, b
 end
 for _, c in ipairs(fresh) do
-  call('SET', P .. 'e:' .. c.eid, ('%04d'):format(#c.receipt) .. c.receipt .. c.record)
-  call('HSET', P .. 'd:' .. bucket4(c.dedupe), c.dedupe, c.at .. c.conv.id .. c.conv.ref .. ('%d'):format(c.seq))
-  if c.source ~= '' then call('HSET', P .. 's:' .. bucket4(c.source), c.source, c.at) end
+  call('HSET', P .. 'd:' .. c.dedupe:sub(1, 3), c.dedupe:sub(4), c.at .. c.conv.id .. c.conv.ref .. ('%d'):format(c.seq))
+  if c.source ~= '' then call('HSET', P .. 's:' .. c.source:sub(1, 3), c.source:sub(4), c.at) end
   order = order + 1
   local place_in_order = ('%014d'):format(order)
   add(works, c.work, table.concat({ '0,0,0,,', c.at, c.at, 'triage', c.conv.id, ('%d'):format(c.seq), 'triage',
@@ -246,22 +260,14 @@ for which, conv in pairs(touched) do
   if conv.founded then
     add(facts, 'inbox', conv.inbox)
     add(facts, 'topic', conv.topic)
-    call('HSET', P .. 'r:' .. conv.ref:sub(1, 5), conv.ref, which)
+    set(P .. 'n:' .. which, conv.items)
+  else
+    call('APPEND', P .. 'n:' .. which, conv.items)
   end
-  if conv.back then add(facts, 'back', conv.back) end
   call('HSET', P .. 'c:' .. which, unpack(facts))
-  call('APPEND', P .. 'n:' .. which, conv.items)
-  local keys, traces = conv.keys or '', conv.traces or ''
-  for from = 1, #keys, 16 do
-    local key = keys:sub(from, from + 15)
-    call('HSET', P .. 'k:' .. bucket5(key), key, which)
-  end
-  for from = 1, #traces, 16 do
-    local key = traces:sub(from, from + 15)
-    call('HSET', P .. 'y:' .. bucket5(key), key, traced[key])
-  end
   add(lasts, micros(conv.last), which)
 end
+for from = 1, count, 2000 do call('MSET', unpack(sets, from, math.min(from + 1999, count))) end
 call('HSET', P .. 'w', unpack(works))
 call('ZADD', P .. 'a:triage', unpack(ages))
 if #firsts > 0 then

@@ -28,8 +28,8 @@ local READ = {
   R = function() return { event = id(), conv = id(), at = time(), work = id(), static = take() } end, -- record
   P = function() return { event = id(), conv = optional_id(), at = time(), stamp = time(), body = take() } end, -- publish
   D = function() return { envelope = id(), json = take() } end, -- decide
-  L = function() return { conv = id(), keys = packed(16) } end, -- learn
-  T = function() return { envelope = id(), keys = packed(16) } end, -- trace
+  L = function() return { conv = id(), keys = packed(26) } end, -- learn
+  T = function() return { envelope = id(), keys = packed(26) } end, -- trace
   C = function() -- change; a value is absent as '', else behind a '+'
     return { conv = id(), status = take(), reopen = take(), ext = take(), queue = take(), handle = take(),
       into = optional_id() }
@@ -111,21 +111,19 @@ function DO.D(e)
 end
 function DO.L(e)
   if not known(e.conv) then return end
-  for from = 1, #e.keys, 16 do
-    local key = e.keys:sub(from, from + 15)
-    if call('HSETNX', P .. 'k:' .. bucket5(key), key, e.conv) == 1 then
-      call('APPEND', P .. 'n:' .. e.conv, 'k' .. key)
-    end
+  for from = 1, #e.keys, 26 do
+    local key = e.keys:sub(from, from + 25)
+    if call('SET', P .. 'k:' .. key, e.conv, 'NX') then call('APPEND', P .. 'n:' .. e.conv, 'k' .. key) end
   end
 end
 function DO.T(e)
   local conv = call('GETRANGE', P .. 'e:' .. e.envelope, 4, 29)
   if conv == '' then return end
-  for from = 1, #e.keys, 16 do
-    local key = e.keys:sub(from, from + 15)
-    local bound = call('HGET', P .. 'y:' .. bucket5(key), key) or ''
+  for from = 1, #e.keys, 26 do
+    local key = e.keys:sub(from, from + 25)
+    local bound = call('GET', P .. 'y:' .. key) or ''
     if #bound < 26 * MOST_TRACES and not bound:find(e.envelope, 1, true) then
-      call('HSET', P .. 'y:' .. bucket5(key), key, bound .. e.envelope)
+      call('SET', P .. 'y:' .. key, bound .. e.envelope)
       call('APPEND', P .. 'n:' .. conv, 't' .. key)
     end
   end

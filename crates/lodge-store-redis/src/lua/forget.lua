@@ -3,7 +3,7 @@
 -- KEYS: head of the brand.
 -- ARGV: conversation, before.
 -- Returns: 1, or 0 where it is younger, or has work or dead letters.
--- The inventory `n:<conv>` lists what belongs to it: a letter, then 26 base32 letters (e, o, v) or 16 bytes (k, t).
+-- The inventory `n:<conv>` lists what belongs to it: a letter and 26 letters of base32 each.
 --include prelude
 local conv, before = id(), time()
 finished()
@@ -18,11 +18,9 @@ for _, lane in ipairs(call('SMEMBERS', P .. 'ls')) do
   if call('HEXISTS', P .. 'h:' .. lane, conv) == 1 then return 0 end
 end
 local inventory = call('GET', P .. 'n:' .. conv) or ''
-local at, envelopes, mine, traces = 1, 0, {}, {}
-while at <= #inventory do
-  local kind = inventory:sub(at, at)
-  local width = (kind == 'k' or kind == 't') and 16 or 26
-  local item = inventory:sub(at + 1, at + width)
+local envelopes, mine, traces = 0, {}, {}
+for at = 1, #inventory, 27 do
+  local kind, item = inventory:sub(at, at), inventory:sub(at + 1, at + 26)
   if kind == 'e' then
     envelopes = envelopes + 1
     mine[item] = true
@@ -33,29 +31,26 @@ while at <= #inventory do
     call('HDEL', P .. 'v:' .. item:sub(1, 3), item)
     call('UNLINK', P .. 'j:evt_' .. item)
   elseif kind == 'k' then
-    if call('HGET', P .. 'k:' .. bucket5(item), item) == conv then call('HDEL', P .. 'k:' .. bucket5(item), item) end
+    if call('GET', P .. 'k:' .. item) == conv then call('UNLINK', P .. 'k:' .. item) end
   else
     traces[#traces + 1] = item
   end
-  at = at + 1 + width
 end
 for _, key in ipairs(traces) do
-  local bound = call('HGET', P .. 'y:' .. bucket5(key), key) or ''
+  local bound = call('GET', P .. 'y:' .. key) or ''
   local rest = {}
   for from = 1, #bound, 26 do
     local envelope = bound:sub(from, from + 25)
     if not mine[envelope] then rest[#rest + 1] = envelope end
   end
   if #rest == 0 then
-    call('HDEL', P .. 'y:' .. bucket5(key), key)
+    call('UNLINK', P .. 'y:' .. key)
   else
-    call('HSET', P .. 'y:' .. bucket5(key), key, table.concat(rest))
+    call('SET', P .. 'y:' .. key, table.concat(rest))
   end
 end
-if call('HGET', P .. 'r:' .. state[2]:sub(1, 5), state[2]) == conv then
-  call('HDEL', P .. 'r:' .. state[2]:sub(1, 5), state[2])
-end
-call('UNLINK', P .. 'c:' .. conv, P .. 'n:' .. conv, P .. 'j:cnv_' .. conv)
+if call('GET', P .. 'r:' .. state[2]) == conv then call('UNLINK', P .. 'r:' .. state[2]) end
+call('UNLINK', P .. 'c:' .. conv, P .. 'b:' .. conv, P .. 'n:' .. conv, P .. 'j:cnv_' .. conv)
 call('ZREM', P .. 'ci', conv)
 call('HINCRBY', HEAD, 'env', -envelopes)
 return 1

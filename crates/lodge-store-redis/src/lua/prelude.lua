@@ -42,6 +42,13 @@ local function name()
   need(#value > 0 and #value <= 256 and not value:find('[^%w%-_%./@]'), 'a name has other characters')
   return value
 end
+-- A digest of 16 bytes as 26 letters of base32hex; '' where there is none.
+local function code()
+  local value = take()
+  need((value == '' or #value == 26) and not value:find('[^0-9a-v]'), 'a digest has 26 letters')
+  return value
+end
+-- Several digests, or other values of one width, one behind the other.
 local function packed(width)
   local value = take()
   need(#value % width == 0, 'packed values have another width')
@@ -50,8 +57,5 @@ end
 
 -- Microseconds fit a double exactly; nanoseconds do not.
 local function micros(at) return tonumber(at:sub(1, 17)) end
--- Hash of a 16-byte key: four and five hexadecimal digits.
-local function bucket4(key) return ('%02x%02x'):format(key:byte(1, 2)) end
-local function bucket5(key) return ('%02x%02x%02x'):format(key:byte(1, 3)):sub(1, 5) end
 -- How many envelopes one trace key names at most: a text that everybody uses finds the first of them.
 local MOST_TRACES = 2000

@@ -1,12 +1,11 @@
 #!lua flags=allow-oom
--- sweep v1: removes old entries from a run of buckets of dedupe memory.
+-- sweep v1: removes old entries from buckets of dedupe memory.
 -- KEYS: head of the brand.
--- ARGV: before, first bucket, last bucket (at most 64 at a time).
+-- ARGV: before, then names of buckets (at most 64).
 -- Returns: how many dedupe entries went. Entries start with when their contact was accepted; no TTL is involved.
 --include prelude
-local before, first, last = time(), number(0, 65535), number(0, 65535)
-need(last >= first and last - first < 64, 'too many buckets')
-finished()
+local before = time()
+need(#ARGV <= 65, 'too many buckets')
 
 local function sweep(key)
   local gone, old = 0, {}
@@ -18,8 +17,9 @@ local function sweep(key)
   return gone
 end
 local gone = 0
-for at = first, last do
-  gone = gone + sweep(('%sd:%04x'):format(P, at))
-  sweep(('%ss:%04x'):format(P, at))
+for at = 2, #ARGV do
+  local bucket = name()
+  gone = gone + sweep(P .. 'd:' .. bucket)
+  sweep(P .. 's:' .. bucket)
 end
 return gone
