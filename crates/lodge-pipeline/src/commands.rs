@@ -111,10 +111,13 @@ impl CoreCommands for Desk {
         let conversation = self.conversation(reference).await?;
         let closes = change.status == ConversationStatus::Closed;
         let reopen_until = closes.then(|| reopen_until(&self.0, Some(&conversation))).flatten();
-        let text = match &change.note {
-            Some(note) => format!("{:?}: {note}", change.status).to_lowercase(),
-            None => format!("{:?}", change.status).to_lowercase(),
+        let word = match change.status {
+            ConversationStatus::Open => "open",
+            ConversationStatus::Pending => "pending",
+            ConversationStatus::Solved => "solved",
+            ConversationStatus::Closed => "closed",
         };
+        let text = change.note.as_ref().map_or_else(|| word.to_owned(), |note| format!("{word}: {note}"));
         let change = ConversationChange {
             status: Some(change.status),
             reopen_until,

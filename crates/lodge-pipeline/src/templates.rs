@@ -280,3 +280,84 @@ fn html_of(text: &str) -> String {
     }
     html
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        Values {
+            reference: "482 913 6057".to_owned(),
+            number: "4829136057".to_owned(),
+            inbox: "support".to_owned(),
+            ..Values::default()
+        }
+    }
+
+    #[test]
+    fn every_built_in_text_is_whole_with_and_without_what_may_be_absent() {
+        let templates = Templates::default();
+        assert_eq!(templates.languages(), ["de", "en", "es", "fr", "it", "nl", "pl", "pt"]);
+        let full = Values {
+            subject: Some("Parcel".to_owned()),
+            name: Some("Ann".to_owned()),
+            page: Some("https://help.example.com/t/x".to_owned()),
+            signature: Some("Acme".to_owned()),
+            ..values()
+        };
+        for language in templates.languages() {
+            let bare = templates.render([language.as_str()], &values());
+            assert_eq!(bare.language, language);
+            assert!(bare.subject.ends_with(" [#4829136057]") && !bare.subject.starts_with("Re:"), "{bare:?}");
+            assert!(bare.text.contains(" 482 913 6057\n") && !bare.text.contains("\n\n\n"), "{}", bare.text);
+            let all = templates.render([language.as_str()], &full);
+            assert_eq!(all.subject, "Re: Parcel [#4829136057]");
+            assert!(
+                all.text.ends_with("\n\nAcme\n") && all.text.contains("\nhttps://help.example.com/t/x\n"),
+                "{}",
+                all.text
+            );
+            assert!(!all.text.contains("\n\n\n") && all.text.contains(" Ann,\n\n"), "{}", all.text);
+        }
+    }
+
+    #[test]
+    fn t39_values_are_data_and_short() {
+        let hostile = Values {
+            name: Some(format!("{{{{7*7}}}}{{% include 'x' %}}<b>{}", "x".repeat(1_000_000))),
+            subject: Some("a\r\nBcc: victim@example.org".to_owned()),
+            ..values()
+        };
+        let rendered = Templates::default().render(["en"], &hostile);
+        assert!(rendered.text.contains("{{7*7}}{% include 'x' %}<b>") && rendered.text.len() < 1_000);
+        assert!(rendered.html.contains("&lt;b&gt;") && !rendered.html.contains("<b>"));
+        assert!(!rendered.subject.contains(['\r', '\n']), "{}", rendered.subject);
+    }
+
+    #[test]
+    fn e07_what_fails_when_it_is_needed_falls_back_to_the_built_in_text() {
+        let own = |name: &str, content: &str| (name.to_owned(), content.to_owned());
+        let late = "{% if inbox == 'support' %}{{ missing }}{% endif %}Own {{ number }}\n\ntext";
+        let templates =
+            Templates::new([own("en.txt", late), own("en.html", "<p>{{ reference }}</p>")]).unwrap();
+        let rendered = templates.render(["en"], &values());
+        assert_eq!(rendered.subject, "We have received your message [#4829136057]");
+        assert_eq!(rendered.html, "<p>482 913 6057</p>");
+        let elsewhere = templates.render(["en"], &Values { inbox: "sales".to_owned(), ..values() });
+        assert_eq!((elsewhere.subject.as_str(), elsewhere.text.as_str()), ("Own 4829136057", "text\n"));
+    }
+
+    #[test]
+    fn all_problems_of_templates_are_found_when_they_are_loaded() {
+        let own = [
+            ("en.txt", "{{ nobody }}"),
+            ("de.txt", "{% if %}"),
+            ("README", ""),
+            ("fr.txt", "{% for a in range(100000) %}x{% endfor %}"),
+        ];
+        let problems =
+            Templates::new(own.map(|(name, content)| (name.to_owned(), content.to_owned()))).unwrap_err();
+        let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert_eq!(names, ["de.txt", "README", "en.txt", "fr.txt"], "{problems:#?}");
+    }
+}

@@ -186,20 +186,23 @@ async fn claim(
     Ok(count)
 }
 
-/// Does the work, renewing its lease while that takes.
+/// Does the work, renewing its lease beside it while that takes.
 async fn with_renewal(shared: &Shared, claim: &Claim) -> Option<Ending> {
-    let lease = lease(&claim.work.new.lane);
-    let work = one(shared, claim);
-    tokio::pin!(work);
+    tokio::select! {
+        ending = one(shared, claim) => ending,
+        () = renewals(shared, claim) => None,
+    }
+}
+
+/// Renews the lease again and again; ends only by being dropped.
+async fn renewals(shared: &Shared, claim: &Claim) {
+    let lane = &claim.work.new.lane;
+    let lease = lease(lane);
     loop {
-        tokio::select! {
-            ending = &mut work => return ending,
-            () = tokio::time::sleep(lease / 3) => {
-                // A lost lease is found out by settling; stopping half-way would be no safer.
-                if let Err(error) = shared.store.work.renew(claim, lease).await {
-                    events::StoreTrouble { what: "renewing", lane: &claim.work.new.lane, error: error.to_string() }.emit();
-                }
-            }
+        tokio::time::sleep(lease / 3).await;
+        // A lost lease is found out by settling; stopping half-way would be no safer.
+        if let Err(error) = shared.store.work.renew(claim, lease).await {
+            events::StoreTrouble { what: "renewing", lane, error: error.to_string() }.emit();
         }
     }
 }

@@ -99,13 +99,13 @@ fn contacts() -> Vec<(&'static str, TicketEvent)> {
             .text("My card is 4111 1111 1111 1111.")
             .raw(blob("c1", 512)),
     );
-    let call = envelope(sample_contact().id("call-7").door(Channel::Voice, "example").without_subject().with(
-        |contact| {
+    let call = envelope(
+        sample_contact().id("call-7").door(Channel::Voice, "example").without_subject().with(|contact| {
             contact.acknowledges_inline = true;
             contact.details =
                 json!({"call_id": "call-7", "digits": "2", "duration": 31}).as_object().unwrap().clone();
-        },
-    ));
+        }),
+    );
     let mut split = envelope(sample_contact().id("<5@example.com>").failed().subject("About [#4829136057]"));
     split.receipt.suggested_parent = Some(facts.reference.clone());
     let live = live();

@@ -1,9 +1,12 @@
 //! Status, merges and history.
 
 use crate::house::{House, hours, seconds};
-use lodge_domain::ports::{CommandError, StatusChange};
-use lodge_domain::{ConversationStatus, Placement, Reference};
-use lodge_testkit::sample_contact;
+use bytes::Bytes;
+use lodge_domain::ports::{Blobs, Clock, CommandError, StatusChange};
+use lodge_domain::{ConversationStatus, DeliveryError, Disposition, Placement, Reference};
+use lodge_pipeline::Settings;
+use lodge_testkit::{ManualClock, MemoryBlobs, sample_contact};
+use std::sync::Arc;
 
 fn change(status: ConversationStatus) -> StatusChange {
     StatusChange { status, ticket: Some("T-9".to_owned()), note: Some("by Kim".to_owned()) }
@@ -30,7 +33,7 @@ async fn a_closed_conversation_reopens_within_the_window_of_its_queue() {
     );
     let history = commands.history(&general.reference).await.unwrap();
     assert_eq!(history.conversation.external_id.as_deref(), Some("T-9"));
-    assert!(history.journal.iter().any(|line| line.step == "status" && line.text == "closed: by kim"));
+    assert!(history.journal.iter().any(|line| line.step == "status" && line.text == "closed: by Kim"));
     assert_eq!((history.envelopes.len(), history.outbound.len()), (2, 1));
 }
 
@@ -75,6 +78,46 @@ async fn what_is_unknown_is_unknown() {
     assert_eq!(house.reply(&stranger, "k", "x").await, Err(CommandError::Unknown("conversation")));
     let id = lodge_domain::OutboundId::reply(&receipt.conversation, "never asked");
     assert_eq!(commands.resend(&id).await, Err(CommandError::Unknown("reply")));
+}
+
+#[tokio::test]
+async fn brands_keep_apart_and_commands_find_both() {
+    let house = House::new();
+    let one = house.take(sample_contact().id("<1@x>").brand("one")).await;
+    let two = house.take(sample_contact().id("<2@x>").brand("two").in_reply_to("<1@x>").text("two")).await;
+    assert_ne!(one.conversation, two.conversation, "no key leads into another brand");
+    let commands = house.pipeline.commands();
+    for receipt in [&one, &two] {
+        assert_eq!(commands.history(&receipt.reference).await.unwrap().envelopes.len(), 1);
+        house.reply(&receipt.reference, "k1", "hello").await.unwrap();
+    }
+    house.work_off().await;
+    assert_eq!(house.replier.sent().len(), 4, "two acknowledgments and two replies");
+    let refused = commands.merge(&one.reference, &two.reference).await;
+    assert!(matches!(refused, Err(CommandError::Impossible(why)) if why.contains("brands")));
+}
+
+#[tokio::test]
+async fn old_originals_go_unless_a_dead_letter_needs_them() {
+    let clock = Arc::new(ManualClock::new());
+    let blobs = Arc::new(MemoryBlobs::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    let kept = blobs.put(Bytes::from_static(b"poison")).await.unwrap();
+    blobs.put(Bytes::from_static(b"old")).await.unwrap();
+    let house = House::with(Settings::default(), |parts| {
+        parts.blobs = Some(Arc::clone(&blobs) as Arc<dyn Blobs>);
+        parts.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    });
+    let never = DeliveryError::new(Disposition::Never, "post");
+    *house.core.refuses.lock().unwrap() = Some(("poison".to_owned(), never));
+    house.take(sample_contact().text("poison").raw(kept.clone())).await;
+    assert_eq!(house.dead_letters().await.len(), 1);
+    clock.advance(hours(24 * 29));
+    house.pipeline.purge().await.unwrap();
+    assert_eq!(blobs.len(), 2);
+    clock.advance(hours(24 * 3));
+    house.pipeline.purge().await.unwrap();
+    assert_eq!(blobs.len(), 1);
+    assert_eq!(blobs.read(&kept).await.unwrap(), Bytes::from_static(b"poison"));
 }
 
 #[tokio::test]

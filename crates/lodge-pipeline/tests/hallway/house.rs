@@ -45,6 +45,7 @@ impl TicketSink for Core {
 /// A work queue that breaks where a test wants it to.
 pub(crate) struct Breaking {
     inner: Arc<dyn WorkQueue>,
+    pub(crate) claim: AtomicBool,
     pub(crate) settle: AtomicBool,
     pub(crate) mark: AtomicBool,
 }
@@ -56,6 +57,9 @@ fn broken() -> StoreError {
 #[async_trait]
 impl WorkQueue for Breaking {
     async fn claim(&self, lane: &Lane, most: usize, lease: Duration) -> Result<Vec<Claim>, StoreError> {
+        if self.claim.load(Ordering::SeqCst) {
+            return Err(broken());
+        }
         self.inner.claim(lane, most, lease).await
     }
 
@@ -174,6 +178,7 @@ impl House {
         let mut facets = Facets::of(&whole);
         let work = Arc::new(Breaking {
             inner: Arc::clone(&facets.work),
+            claim: AtomicBool::new(false),
             settle: AtomicBool::new(false),
             mark: AtomicBool::new(false),
         });

@@ -6,6 +6,7 @@ use lodge_domain::ports::{Refusal, Replier};
 use lodge_domain::{DeliveryError, InboxName, Sent};
 use lodge_testkit::sample_contact;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,26 @@ async fn contacts_flow_through_and_a_soft_stop_refuses_new_ones() {
     soft.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
     assert_eq!(house.try_accept(sample_contact().id("<late@x>")).await, Err(Refusal::Closing));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lanes_go_on_by_themselves_when_the_store_is_back() {
+    let house = House::new();
+    house.work.claim.store(true, Ordering::SeqCst);
+    let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+    let pipeline = Arc::clone(&house.pipeline);
+    let running = tokio::spawn({
+        let (soft, hard) = (soft.clone(), hard.clone());
+        async move { pipeline.run(soft, hard).await }
+    });
+    house.accept(sample_contact()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(house.events().is_empty());
+    house.work.claim.store(false, Ordering::SeqCst);
+    until("forwarding", || house.events().len() == 1).await;
+    hard.cancel();
+    tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
+    drop(soft);
 }
 
 /// A way out that takes its time.
