@@ -12,6 +12,7 @@ use lodge_domain::{Applied, Claim, Effect, JournalLine, Lane, Settlement, WorkKi
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a lane waits for work before it looks again by itself.
@@ -115,6 +116,7 @@ async fn run(shared: Arc<Shared>, lane: Lane, soft: CancellationToken, hard: Can
 async fn turn(shared: &Arc<Shared>, lane: &Lane, soft: &CancellationToken) {
     let mut tasks: JoinSet<Finished> = JoinSet::new();
     let mut trouble = LEAST;
+    let mut false_alarms: u32 = 0;
     loop {
         let finished = finished(&mut tasks);
         if !finished.is_empty() {
@@ -136,7 +138,7 @@ async fn turn(shared: &Arc<Shared>, lane: &Lane, soft: &CancellationToken) {
             Ok(0) if room > 0 && permits == 0 => HALTED,
             Ok(0) => IDLE,
             Ok(_) => {
-                trouble = LEAST;
+                (trouble, false_alarms) = (LEAST, 0);
                 if tasks.len() < at_a_time(shared, lane) { LEAST } else { IDLE }
             }
             Err(error) => {
@@ -151,16 +153,25 @@ async fn turn(shared: &Arc<Shared>, lane: &Lane, soft: &CancellationToken) {
             Some(one) = tasks.join_next(), if !tasks.is_empty() => {
                 settle(shared, ended(one).into_iter().chain(finished_now(&mut tasks)).collect()).await;
             }
-            () = listen(shared, lane, pause), if listens => {}
+            early = listen(shared, lane, pause, false_alarms), if listens => {
+                false_alarms = if early { false_alarms.saturating_add(1) } else { 0 };
+            }
             () = tokio::time::sleep(pause), if !listens => {}
             () = soft.cancelled() => {}
         }
     }
 }
 
-/// Waits for news of the lane, but never returns at once: work that is held back may look like news.
-async fn listen(shared: &Shared, lane: &Lane, most: Duration) {
-    tokio::join!(shared.store.work.wait(lane, most), tokio::time::sleep(Duration::from_millis(2)));
+/// Waits for news of the lane; whether there seemed to be some. News that turns out to be none again and again (work that
+/// is held back may look like news) is believed less and less quickly.
+async fn listen(shared: &Shared, lane: &Lane, most: Duration, false_alarms: u32) -> bool {
+    let started = Instant::now();
+    shared.store.work.wait(lane, most).await;
+    let early = started.elapsed() < most.mul_f32(0.9);
+    if early && false_alarms > 0 {
+        tokio::time::sleep(LEAST.saturating_mul(1 << false_alarms.min(5)).min(most)).await;
+    }
+    early
 }
 
 async fn claim(
