@@ -235,7 +235,11 @@ mod tests {
             assert_eq!(read(&ring(&[9]), &brand, &token), None, "retired");
             assert_eq!(read(&ring(&[id]), &other, &token), None, "other brand");
             for length in 0..token.len() {
-                assert_eq!(read(&ring(&[id]), &brand, &token[..length]), None, "truncated to {length}");
+                assert_eq!(
+                    read(&ring(&[id]), &brand, token.get(..length).unwrap()),
+                    None,
+                    "truncated to {length}"
+                );
             }
             for at in 0..token.len() {
                 let mut bad = token.clone().into_bytes();
@@ -266,7 +270,11 @@ mod tests {
             bad[at] = if bad[at] == b'a' { b'b' } else { b'a' };
             let bad = String::from_utf8(bad).unwrap();
             assert_eq!(read_message_id(&ring(&[3]), &brand, &bad), None, "letter {at}");
-            assert_eq!(read_message_id(&ring(&[3]), &brand, &left[..at]), None, "truncated to {at}");
+            assert_eq!(
+                read_message_id(&ring(&[3]), &brand, left.get(..at).unwrap()),
+                None,
+                "truncated to {at}"
+            );
         }
     }
 

@@ -83,9 +83,9 @@ fn split(bytes: &[u8], honour_quotes: bool) -> Option<Vec<Piece>> {
             let escaped = bytes.get(at).copied().unwrap_or(b'\\');
             at += 1;
             if comments > 0 {
-                piece.comment.push(escaped)
+                piece.comment.push(escaped);
             } else {
-                piece.push(in_angle, escaped, true)
+                piece.push(in_angle, escaped, true);
             }
             continue;
         }
@@ -119,7 +119,7 @@ fn split(bytes: &[u8], honour_quotes: bool) -> Option<Vec<Piece>> {
             }
             b'>' => in_angle = false,
             b':' if !in_angle && !piece.phrase.contains(&b'@') && piece.angle.is_none() => {
-                piece = Piece::default()
+                piece = Piece::default();
             }
             b',' | b';' if !in_angle => out.push(std::mem::take(&mut piece)),
             _ => piece.push(in_angle, b, false),
@@ -194,7 +194,7 @@ fn around_dots(phrase: &[u8]) -> Vec<Vec<u8>> {
     for word in phrase.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()) {
         match out.last_mut() {
             Some(last) if last.contains(&b'@') && (word.starts_with(b".") || last.ends_with(b".")) => {
-                last.extend_from_slice(word)
+                last.extend_from_slice(word);
             }
             _ => out.push(word.to_vec()),
         }

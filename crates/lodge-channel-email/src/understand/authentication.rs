@@ -104,7 +104,10 @@ pub(crate) fn judge(fields: &Fields<'_>, trusted: &[String], address: &str, ambi
         let evidence = vec![format!("spf=pass smtp.mailfrom={sender}")];
         return Verdict { assurance: Assurance::Authenticated, evidence };
     }
-    let evidence = findings.iter().take(10).map(|f| format!("{}={}", f.method, f.result)).collect();
+    // A pass for somebody else's domain is none for this sender.
+    let other = |f: &Finding| if f.result == "pass" { " (other domain)" } else { "" };
+    let shown = findings.iter().take(10).map(|f| format!("{}={}{}", f.method, f.result, other(f)));
+    let evidence = shown.map(|text| super::clean::line(&text, 100)).collect();
     Verdict { assurance: Assurance::Unverified, evidence }
 }
 

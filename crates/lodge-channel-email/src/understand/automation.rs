@@ -207,13 +207,9 @@ fn subjects(facts: &Facts<'_>, found: &mut Weighing) {
 }
 
 fn calendar(facts: &Facts<'_>, found: &mut Weighing) {
-    if let Some(method) = &facts.content.calendar {
-        if matches!(
-            method.as_str(),
-            "REQUEST" | "REPLY" | "CANCEL" | "COUNTER" | "REFRESH" | "DECLINECOUNTER"
-        ) {
-            found.automatic(OriginClass::Calendar, format!("calendar: {method}"));
-        }
+    const METHODS: [&str; 6] = ["REQUEST", "REPLY", "CANCEL", "COUNTER", "REFRESH", "DECLINECOUNTER"];
+    if let Some(method) = facts.content.calendar.as_deref().filter(|m| METHODS.contains(m)) {
+        found.automatic(OriginClass::Calendar, format!("calendar: {method}"));
     }
 }
 

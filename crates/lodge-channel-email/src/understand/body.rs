@@ -136,7 +136,7 @@ impl Choice {
                         "text/html" if !attached => self.dropped.extend(segment.html.replace(*at)),
                         // Other versions of the text are neither text nor files, but invitations are files.
                         "text/enriched" | "text/richtext" | "text/x-amp-html" | "text/watch-html" => {
-                            self.dropped.push(*at)
+                            self.dropped.push(*at);
                         }
                         _ => {}
                     }
@@ -224,6 +224,7 @@ impl Content {
             parts.join("\n\n")
         };
         let text = joined(&texts);
+        self.hid_text |= clean::has_tags(&text);
         let (text, cut) = clean::block(&text, limits::TEXT);
         self.text = text;
         self.truncated |= cut;

@@ -9,14 +9,23 @@ pub(crate) fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Joins letters of several scripts, and emoji; or breaks words (U+AD): these stay.
+fn joins(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{ad}')
+}
+
+/// Whether `text` holds letters that only programs read: tags outside of the flags that are made of them.
+pub(crate) fn has_tags(text: &str) -> bool {
+    text.chars().any(|c| matches!(c, '\u{e0020}'..='\u{e007e}')) && !text.contains('\u{1f3f4}')
+}
+
 /// One line of text: no controls, no direction marks, white space collapsed, at most `most` characters.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut count = 0;
     for c in text.chars() {
         let c = if c.is_whitespace() || c.is_control() { ' ' } else { c };
-        // U+200C and U+200D join letters of several scripts and emoji: they stay.
-        if is_invisible(c) && !matches!(c, '\u{200c}' | '\u{200d}') {
+        if is_invisible(c) && !joins(c) {
             continue;
         }
         if c == ' ' && (out.is_empty() || out.ends_with(' ')) {
@@ -51,11 +60,7 @@ pub(crate) fn block(text: &str, most: usize) -> (String, bool) {
             }
             '\u{2028}' | '\u{2029}' | '\u{85}' | '\u{c}' => '\n',
             '\n' | '\t' => c,
-            c if c.is_control()
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                continue;
-            }
+            c if c.is_control() || (is_invisible(c) && !joins(c)) => continue,
             c => c,
         };
         if out.len() + c.len_utf8() > most {

@@ -113,15 +113,15 @@ impl<'a> Mail<'a> {
             let text = self.content.text.trim_end();
             self.content.text = if text.is_empty() { note } else { format!("{text}\n\n{note}") };
         }
-        if let Some(id) = self.facts.message_id.as_deref() {
-            if read_message_id(&self.around.keys, &self.around.inbox.brand, id).is_some() {
-                let inbound = Inbound::Skipped {
-                    inbox: self.around.inbox.clone(),
-                    reason: "a mail of ours came back".to_owned(),
-                    trace_keys: vec![TraceKey(id.to_owned())],
-                };
-                return Understood { inbound, blobs: Vec::new(), raw };
-            }
+        if let Some(id) = self.facts.message_id.as_deref()
+            && read_message_id(&self.around.keys, &self.around.inbox.brand, id).is_some()
+        {
+            let inbound = Inbound::Skipped {
+                inbox: self.around.inbox.clone(),
+                reason: "a mail of ours came back".to_owned(),
+                trace_keys: vec![TraceKey(id.to_owned())],
+            };
+            return Understood { inbound, blobs: Vec::new(), raw };
         }
         let blobs: Vec<Bytes> = self.content.files.iter().map(|file| file.content.clone()).collect();
         let contact = self.contact(raw.clone());
@@ -320,7 +320,9 @@ impl<'a> Mail<'a> {
             _ => &self.content.text,
         };
         let reply = quote::reply(source, forward);
-        let language = language::of(&reply).or_else(|| language::of(&self.content.text));
+        // Words of ours that stand for what cannot be read have no language of the sender's.
+        let theirs = self.content.encrypted.is_none();
+        let language = language::of(&reply).or_else(|| language::of(&self.content.text)).filter(|_| theirs);
         Body { text: self.content.text.clone(), reply, html: self.content.html.clone(), language }
     }
 

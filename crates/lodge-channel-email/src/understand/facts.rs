@@ -74,8 +74,8 @@ pub(crate) fn read(fields: &Fields<'_>, around: &Surroundings) -> HeaderFacts {
 /// From, else Sender, Reply-To, Return-Path: the first valid address, with the name that From gave.
 fn sender(from: &[Mailbox], list: &dyn Fn(&str) -> Vec<Mailbox>) -> Mailbox {
     let valid = |all: &[Mailbox]| all.iter().find(|m| m.is_valid()).cloned();
-    if let Some(found) = valid(from) {
-        return found;
+    if let Some(found) = from.iter().position(Mailbox::is_valid) {
+        return with_family_name(from, found);
     }
     let name = from.first().and_then(|m| m.name.clone());
     for other in ["sender", "reply-to", "return-path"] {
@@ -84,6 +84,21 @@ fn sender(from: &[Mailbox], list: &dyn Fn(&str) -> Vec<Mailbox>) -> Mailbox {
         }
     }
     from.iter().find(|m| !m.address.is_empty()).cloned().unwrap_or(Mailbox { name, address: String::new() })
+}
+
+/// `Lee, Ann <ann@example.com>` without quotes: what stands before the comma is a part of the name.
+fn with_family_name(from: &[Mailbox], found: usize) -> Mailbox {
+    let Some(mailbox) = from.get(found).cloned() else {
+        return Mailbox { name: None, address: String::new() };
+    };
+    let before = found.checked_sub(1).and_then(|at| from.get(at)).filter(|m| !m.address.contains('@'));
+    match (before, &mailbox.name) {
+        (Some(before), Some(name)) if found == 1 => {
+            let family = before.name.as_deref().unwrap_or(&before.address);
+            Mailbox { name: clean::name(&format!("{family}, {name}")), address: mailbox.address }
+        }
+        _ => mailbox,
+    }
 }
 
 fn recipients(to: Vec<Mailbox>, cc: Vec<Mailbox>, delivered: Vec<Mailbox>) -> Vec<Recipient> {

@@ -147,7 +147,7 @@ impl<'a> Fields<'a> {
 fn field_colon(line: &[u8]) -> Option<usize> {
     let colon = line.iter().take(200).position(|b| *b == b':')?;
     let name = line[..colon].trim_ascii_end();
-    let fits = !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic());
+    let fits = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
     fits.then_some(colon)
 }
 

@@ -167,6 +167,10 @@ impl Walk {
     }
 
     fn open(&mut self, name: &str, tag: &str, at: usize) {
+        // A head that nobody closed ends where something to be shown starts.
+        if self.skipped > 0 && BLOCK.contains(&name) {
+            self.close("head", at);
+        }
         match name {
             "br" => self.newline(),
             "td" | "th" => self.space(),
@@ -191,7 +195,7 @@ impl Walk {
             self.rest_is_quote = true;
             self.found_quote = true;
         }
-        let skip = matches!(name, "head" | "svg" | "math" | "object" | "audio" | "video" | "select");
+        let skip = name == "head";
         self.hidden += usize::from(hidden);
         self.quoted += usize::from(quote);
         self.found_quote |= quote;
@@ -350,11 +354,8 @@ fn tag_end(rest: &[u8]) -> Option<usize> {
     let mut quote = 0;
     for (at, b) in rest.iter().enumerate().take(4 * 1024) {
         match *b {
-            b if quote != 0 => {
-                if b == quote {
-                    quote = 0;
-                }
-            }
+            b if quote != 0 && b == quote => quote = 0,
+            _ if quote != 0 => {}
             // A quote opens only after `=`: elsewhere it is a slip of the pen.
             b'"' | b'\'' if rest[..at].trim_ascii_end().last() == Some(&b'=') => quote = *b,
             b'>' => return Some(at),

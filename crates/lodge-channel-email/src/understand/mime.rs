@@ -180,10 +180,10 @@ impl Builder<'_> {
     fn content(&self, part: &MessagePart<'_>, fields: &Fields<'_>) -> (Bytes, bool) {
         let body = slice(self.raw, part.offset_body, part.offset_end);
         let declared = fields.token("content-transfer-encoding").unwrap_or_default();
-        if declared.contains("uue") {
-            if let Some((_, decoded)) = uudecode(body) {
-                return (decoded.into(), false);
-            }
+        if declared.contains("uue")
+            && let Some((_, decoded)) = uudecode(body)
+        {
+            return (decoded.into(), false);
         }
         match &part.body {
             PartType::Binary(content) | PartType::InlineBinary(content) if !part.is_encoding_problem => {
@@ -228,6 +228,8 @@ fn media_type_of(declared: &str, body: &PartType<'_>) -> String {
         })
     };
     match body {
+        // A multipart whose boundary is nowhere is read as the text it holds.
+        PartType::Text(_) if declared.starts_with("multipart/") => "text/plain".to_owned(),
         _ if fits(declared) && declared.len() < 128 => declared.to_owned(),
         PartType::Html(_) => "text/html".to_owned(),
         PartType::Message(_) => "message/rfc822".to_owned(),

@@ -150,7 +150,7 @@ fn is_separator(lower: &str) -> bool {
     let words = lower.trim_matches(|c: char| {
         matches!(c, '-' | '_' | '=' | '*' | ' ' | '>' | ':' | '\u{2014}' | '\u{2013}')
     });
-    let exact = table::SEPARATORS.iter().any(|s| words == *s);
+    let exact = table::SEPARATORS.contains(&words);
     exact && (framed || lower.trim_end_matches(':') == words)
 }
 
@@ -220,7 +220,9 @@ fn is_introduction(text: &str) -> bool {
     let ruled = lower.starts_with("---") && lower.ends_with("---");
     let lower = lower.trim_start_matches(['-', ' ']);
     let end = lower.trim_end_matches([' ', '*', '\u{a0}']);
-    if !end.ends_with([':', '：']) && !ruled && !(starts_with_date(lower) && end.ends_with('>')) {
+    let dated_address = starts_with_date(lower) && end.ends_with('>');
+    let may_end_so = end.ends_with([':', '：']) || ruled || dated_address;
+    if !may_end_so {
         return false;
     }
     let tells = |start: &str, verb: &str| lower.starts_with(start) && lower.contains(verb);
@@ -281,8 +283,8 @@ fn signature(lines: &[&str]) -> usize {
         }
     }
     // A rule of underscores close to the end.
-    let rule = |line: &&str| line.trim().len() >= 5 && line.trim().bytes().all(|b| b == b'_');
-    if let Some(at) = lines.iter().take(end).rposition(|line| rule(&line)) {
+    let rule = |line: &str| line.trim().len() >= 5 && line.trim().bytes().all(|b| b == b'_');
+    if let Some(at) = lines.iter().take(end).rposition(|line| rule(line)) {
         let below =
             lines.get(at + 1..end).unwrap_or_default().iter().filter(|line| !line.trim().is_empty()).count();
         if at > 0 && below <= 4 {
@@ -322,8 +324,12 @@ fn without_introduced_quote<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let head = lines.get(..from).unwrap_or_default();
     let rest = lines.get(end..).unwrap_or_default();
     let interleaved = head.iter().chain(rest).any(|line| is_quoted(line));
-    if end == body || blank(rest) || interleaved {
+    if end == body || blank(rest) {
         return lines.to_vec();
+    }
+    if interleaved {
+        let tail = lines.get(body..).unwrap_or_default();
+        return if blank(head) { tail.to_vec() } else { lines.to_vec() };
     }
     [head, rest].concat()
 }

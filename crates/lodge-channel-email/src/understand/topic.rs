@@ -153,10 +153,11 @@ fn strip_one(text: &str) -> String {
         return rest;
     }
     // `[list]` and `[#4829136057]`, unless nothing else would be left.
-    if let Some((tag, rest)) = text.strip_prefix('[').and_then(|t| t.split_once(']')) {
-        if tag.chars().count() <= 40 && !rest.trim().is_empty() {
-            return rest.trim_start().to_owned();
-        }
+    if let Some((tag, rest)) = text.strip_prefix('[').and_then(|t| t.split_once(']'))
+        && tag.chars().count() <= 40
+        && !rest.trim().is_empty()
+    {
+        return rest.trim_start().to_owned();
     }
     match reference_at(text) {
         Some((_, from, to)) => {

@@ -133,18 +133,19 @@ fn serve(queue: &Mutex<Receiver<Job>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::resume_unwind;
 
     #[tokio::test]
     async fn a12_one_poison_mail_stops_nobody() {
-        let worker = Worker::with_deadline(1, Duration::from_millis(100)).unwrap();
-        let slow = worker.run(Box::new(|| {
-            std::thread::sleep(Duration::from_millis(400));
-            panic!("late");
+        // Resuming prints no backtrace, which alone can take longer than a deadline of a test.
+        let bug = || resume_unwind(Box::new("a bug of a library"));
+        let worker = Worker::with_deadline(1, Duration::from_millis(500)).unwrap();
+        let slow = worker.run(Box::new(move || {
+            std::thread::sleep(Duration::from_millis(1_000));
+            bug()
         }));
         assert_eq!(slow.await.unwrap_err(), Poison::Timeout);
-        let broken = worker.run(Box::new(|| panic!("a bug of a library")));
-        assert_eq!(broken.await.unwrap_err(), Poison::Panic);
-        let again = worker.run(Box::new(|| panic!("and another")));
-        assert_eq!(again.await.unwrap_err(), Poison::Panic);
+        assert_eq!(worker.run(Box::new(bug)).await.unwrap_err(), Poison::Panic);
+        assert_eq!(worker.run(Box::new(bug)).await.unwrap_err(), Poison::Panic);
     }
 }
