@@ -8,11 +8,14 @@ mod support;
 
 use lodge_domain::effect::{Applied, Effect, Guard, Step};
 use lodge_domain::ports::{
-    BudgetVerdict, Budgets, DeadLetters, Housekeeping, InboxState, Ledger, Lookup, Tally, WorkQueue,
+    BudgetVerdict, Budgets, Clock, DeadLetters, Housekeeping, InboxState, Ledger, Lookup, Tally, WorkQueue,
 };
-use lodge_domain::{InboxId, InboxName, Lane, Placement, Settlement};
+use lodge_domain::{BrandName, InboxId, InboxName, Lane, Placement, Settlement};
+use lodge_store_redis::RedisStore;
 use lodge_testkit::samples::sample_work;
+use lodge_testkit::{ManualClock, SeededEntropy, sample_contact};
 use proxy::Proxy;
+use std::sync::Arc;
 use std::time::Duration;
 use support::{RedisServer, accept, assert_whole, brand, candidate, open_one};
 
@@ -123,53 +126,104 @@ async fn a_primary_that_became_a_replica_is_waited_for() {
     assert_eq!(waiting.await.unwrap(), Ok(Placement::New));
 }
 
-#[tokio::test]
-async fn c6_a_lost_answer_is_asked_for_again() {
-    let server = RedisServer::start();
+/// Makes the server know every script, so that what is lost later is the answer of one that ran.
+async fn warm_up(server: &RedisServer) {
+    let clock = Arc::new(ManualClock::new());
+    let store = support::open(&server.url(), "gw-2", clock, Arc::new(SeededEntropy::new(8))).await.unwrap();
+    let other = BrandName::parse("other").unwrap();
+    let contact = sample_contact().brand("other").candidate(ManualClock::new().now());
+    store.accept(vec![contact]).await.unwrap();
+    let claims = store.claim(&Lane::Triage, 1, Duration::from_secs(30)).await.unwrap();
+    store.apply(Step { brand: other.clone(), guard: None, effects: Vec::new() }).await.unwrap();
+    store.replay(&other, &claims[0].work.new.id).await.unwrap();
+    store.discard(&other, &claims[0].work.new.id).await.unwrap();
+    store.save(&InboxId { brand: other.clone(), name: inbox() }, "warm", 0, "1".into()).await.unwrap();
+    store.take(&other, &[two_a_minute()]).await.unwrap();
+    store.settle(vec![(claims[0].clone(), Settlement::Done, Vec::new())]).await.unwrap();
+}
+
+fn inbox() -> InboxName {
+    InboxName::parse("support").unwrap()
+}
+
+fn two_a_minute() -> Tally {
+    Tally { key: [9; 32], label: "two".to_owned(), window: Duration::from_secs(60), limit: 2 }
+}
+
+/// A store that was used once, behind a proxy that can lose answers.
+async fn behind_a_proxy(server: &RedisServer) -> (Proxy, Arc<RedisStore>) {
+    warm_up(server).await;
     let proxy = Proxy::before(server.port()).await;
     let store = open_one(&proxy.url()).await;
     accept(&store, 1).await.unwrap();
+    (proxy, store)
+}
 
+#[tokio::test]
+async fn c6_an_accept_whose_answer_was_lost_is_asked_for_again() {
+    let server = RedisServer::start();
+    let (proxy, store) = behind_a_proxy(&server).await;
     proxy.lose_one();
-    accept(&store, 2).await.unwrap();
+    let answer = accept(&store, 2).await;
     assert!(!proxy.is_losing());
-    assert_whole(&store, 2).await;
+    assert_eq!(answer, Ok(Placement::Duplicate), "it was written the first time");
+    assert_eq!(accept(&store, 3).await, Ok(Placement::New));
     assert_eq!(store.losses(), 0, "a lost answer is no lost contact");
+    assert_eq!(store.counts().await.unwrap().envelopes, 4);
+}
 
+#[tokio::test]
+async fn c20_claims_and_settlements_whose_answers_were_lost_are_answered_like_the_first_time() {
+    let server = RedisServer::start();
+    let (proxy, store) = behind_a_proxy(&server).await;
+    accept(&store, 2).await.unwrap();
+    // The brands are asked for first.
+    proxy.lose_nth(2);
     let claims = store.claim(&Lane::Triage, 10, Duration::from_secs(30)).await.unwrap();
-    let work = |name: &str| Effect::Enqueue(sample_work(name).build());
+    assert!(!proxy.is_losing());
+    assert_eq!(claims.len(), 2);
+    assert!(claims.iter().all(|claim| claim.work.claims == 1), "leased once");
+
+    let work = Effect::Enqueue(sample_work("evt_a").build());
+    let settled = vec![(claims[0].clone(), Settlement::Done, vec![work])];
     proxy.lose_one();
-    let settled = vec![(claims[0].clone(), Settlement::Done, vec![work("evt_a")])];
-    assert_eq!(
-        store.settle(settled.clone()).await.unwrap(),
-        [Applied::Done],
-        "c20: it was settled the first time"
-    );
+    assert_eq!(store.settle(settled.clone()).await.unwrap(), [Applied::Done]);
     assert!(!proxy.is_losing());
     assert_eq!(store.settle(settled).await.unwrap(), [Applied::LeaseLost], "another call is another matter");
     let dead = Settlement::Dead { reason: "rejected".to_owned(), error: "422".to_owned() };
     proxy.lose_one();
     assert_eq!(store.settle(vec![(claims[1].clone(), dead, Vec::new())]).await.unwrap(), [Applied::Done]);
     assert_eq!(store.page(&brand(), None, 10).await.unwrap().len(), 1, "c25: dead once");
-
-    let guard = Guard { key: [1; 32], content: [2; 32], value: "first".to_owned() };
-    let step = Step { brand: brand(), guard: Some(guard), effects: vec![work("evt_b")] };
-    proxy.lose_one();
-    assert_eq!(store.apply(step.clone()).await, Ok(Applied::Done));
-    assert_eq!(store.apply(step).await, Ok(Applied::Repeated("first".to_owned())));
-
     proxy.lose_one();
     assert_eq!(store.replay(&brand(), &claims[1].work.new.id).await, Ok(true));
-    let inbox = InboxId { brand: brand(), name: InboxName::parse("support").unwrap() };
+    assert!(!proxy.is_losing());
+    assert_eq!(store.replay(&brand(), &claims[1].work.new.id).await, Ok(false));
+}
+
+#[tokio::test]
+async fn steps_states_and_budgets_whose_answers_were_lost_count_once() {
+    let server = RedisServer::start();
+    let (proxy, store) = behind_a_proxy(&server).await;
+    let guard = Guard { key: [1; 32], content: [2; 32], value: "first".to_owned() };
+    let effects = vec![Effect::Enqueue(sample_work("evt_b").build())];
+    let step = Step { brand: brand(), guard: Some(guard), effects };
+    proxy.lose_one();
+    assert_eq!(store.apply(step.clone()).await, Ok(Applied::Done));
+    assert!(!proxy.is_losing());
+    assert_eq!(store.apply(step).await, Ok(Applied::Repeated("first".to_owned())));
+
+    let inbox = InboxId { brand: brand(), name: inbox() };
     proxy.lose_one();
     assert_eq!(store.save(&inbox, "cursor", 0, "1".into()).await, Ok(Some(1)));
-    let tally = Tally { key: [9; 32], label: "two".to_owned(), window: Duration::from_secs(60), limit: 2 };
+    assert!(!proxy.is_losing());
+    assert_eq!(store.save(&inbox, "cursor", 0, "1".into()).await, Ok(None));
+
     proxy.lose_one();
     for _ in 0..2 {
-        assert_eq!(store.take(&brand(), std::slice::from_ref(&tally)).await, Ok(BudgetVerdict::Granted));
+        assert_eq!(store.take(&brand(), &[two_a_minute()]).await, Ok(BudgetVerdict::Granted));
     }
-    assert!(matches!(store.take(&brand(), &[tally]).await, Ok(BudgetVerdict::Exhausted { .. })));
     assert!(!proxy.is_losing());
+    assert!(matches!(store.take(&brand(), &[two_a_minute()]).await, Ok(BudgetVerdict::Exhausted { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

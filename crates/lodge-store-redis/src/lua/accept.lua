@@ -9,7 +9,8 @@
 -- Returns: {'OK', answer, …}: 'N' or 'D' (known before) .. envelope .. receipt;
 --   {'LOST', epoch, watermark} where this store is not the one, or not as far, as the caller last saw it;
 --   {'TAKEN', number} where candidate `number` finds all its references taken. Nothing is written in the last two.
--- First everything is decided on what is stored (and so every key's type seen), then everything is written.
+-- First everything is decided on what is stored, then everything is written: a command that could meet a key of another
+-- type does so while nothing is written yet (MGET and MSET meet none).
 --include prelude
 local SEP, IDLE = '\31', 30 * 86400 * 1000000
 local epoch, lane, batch, before = name(), name(), take(), take()

@@ -27,7 +27,12 @@ impl Proxy {
 
     /// Loses the next answer.
     pub fn lose_one(&self) {
-        self.lose.store(1, Ordering::SeqCst);
+        self.lose_nth(1);
+    }
+
+    /// Loses the `nth` answer from now.
+    pub fn lose_nth(&self, nth: usize) {
+        self.lose.store(nth, Ordering::SeqCst);
     }
 
     /// Whether an answer is still to be lost.
@@ -49,7 +54,8 @@ async fn carry(client: TcpStream, server: u16, lose: Arc<AtomicUsize>) {
     });
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count) = from_server.read(&mut buffer).await {
-        let lost = lose.compare_exchange(1, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        let before = lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let lost = count > 0 && before == Ok(1);
         if count == 0 || lost || to_client.write_all(&buffer[..count]).await.is_err() {
             break;
         }
