@@ -10,6 +10,7 @@ mod fetch;
 mod filing;
 mod gather;
 mod lease;
+mod outcome;
 mod pace;
 mod plan;
 mod quarantine;

@@ -296,3 +296,44 @@ async fn a_mail_that_becomes_visible_late_is_found() {
         "and the others were not read again"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f43_a_mail_whose_size_nobody_understands_is_given_up_and_the_others_go_on() {
+    let server = FakeImap::start(script(|s| s.garbled = [2].into()), letters(3)).await;
+    let house = House::new(server.port, "ann", |_| ());
+    let open = house.open();
+    until("all", || house.tickets().len() == 3 && open.synced()).await;
+    open.close().await;
+    assert_eq!(house.flagged(Flag::Unparsed).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_a_mail_too_big_to_keep_is_filed_and_stays_where_it_is() {
+    // The size is a lie that costs nothing: what matters is what it leads to.
+    let server = FakeImap::start(script(|s| s.sizes = [(1, 300 * 1024 * 1024)].into()), letters(2)).await;
+    let house = House::new(server.port, "ann", moving);
+    let open = house.open();
+    until("both", || house.tickets().len() == 2 && open.synced()).await;
+    open.close().await;
+    assert_eq!(house.flagged(Flag::Truncated).len(), 1);
+    assert!(server.flags(1).contains("$LodgeDone"), "it stays, flagged");
+    assert_eq!(server.state.lock().unwrap().folders["Done"].len(), 1);
+    let bodies = server.commands("UID FETCH 1 (UID BODY");
+    assert_eq!(bodies, ["UID FETCH 1 (UID BODY.PEEK[]<0.262144>)"], "only its beginning was read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_is_too_small_is_only_a_hint() {
+    let big = rig::mail::big_letter(1, 2_000_000);
+    let server =
+        FakeImap::start(script(|s| s.sizes = [(1, 10), (2, 5_000_000)].into()), vec![big.clone(), letter(2)])
+            .await;
+    let house = House::new(server.port, "ann", |_| ());
+    let open = house.open();
+    until("both", || house.tickets().len() == 2).await;
+    open.close().await;
+    let sizes: Vec<u64> =
+        house.filed().iter().filter_map(|(contact, _)| contact.raw.as_ref()).map(|raw| raw.size).collect();
+    assert!(sizes.contains(&(big.len() as u64)), "{sizes:?}");
+    assert!(house.flagged(Flag::Unparsed).is_empty());
+}

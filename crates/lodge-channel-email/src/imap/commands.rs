@@ -48,7 +48,7 @@ impl Session {
         let mut metas = BTreeMap::new();
         let line = format!("UID FETCH {uids} (UID RFC822.SIZE INTERNALDATE)");
         let allowance = FRAME * uids.0.len() as u64;
-        self.command("UID FETCH", &line, allowance, |response| {
+        let asking = self.command("UID FETCH", &line, allowance, |response| {
             let Response::Fetch(_, values) = response else { return };
             let (mut uid, mut size, mut received) = (None, None, None);
             for value in values {
@@ -65,8 +65,8 @@ impl Session {
             {
                 metas.insert(uid, Meta { uid, size, received });
             }
-        })
-        .await?;
+        });
+        partly(asking.await)?;
         Ok(metas)
     }
 
@@ -80,14 +80,14 @@ impl Session {
         let line = format!("UID FETCH {uids} (UID BODY.PEEK[])");
         // Sizes are hints: twice as much is still bearable, a gigabyte is not.
         let allowance = expected * 2 + FRAME * uids.0.len() as u64 + 1024 * 1024;
-        self.command("UID FETCH", &line, allowance, |response| {
+        let asking = self.command("UID FETCH", &line, allowance, |response| {
             if let Some((uid, body)) = body_of(response)
                 && uids.0.contains(&uid)
             {
                 bodies.entry(uid).or_insert(body);
             }
-        })
-        .await?;
+        });
+        partly(asking.await)?;
         Ok(bodies)
     }
 
@@ -100,14 +100,14 @@ impl Session {
     ) -> Result<Option<Bytes>, MailError> {
         let mut slice = None;
         let line = format!("UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{length}>)");
-        self.command("UID FETCH", &line, length + FRAME, |response| {
+        let asking = self.command("UID FETCH", &line, length + FRAME, |response| {
             if let Some((came, body)) = body_of(response)
                 && came == uid
             {
                 slice.get_or_insert(body);
             }
-        })
-        .await?;
+        });
+        partly(asking.await)?;
         Ok(slice)
     }
 
@@ -139,6 +139,14 @@ impl Session {
     pub(crate) async fn expunge(&mut self, uids: &UidSet) -> Result<(), MailError> {
         let line = format!("UID EXPUNGE {uids}");
         self.command("UID EXPUNGE", &line, FRAME * uids.0.len() as u64, |_| ()).await
+    }
+}
+
+/// A FETCH that ends in NO may have returned some all the same (RFC 2180 4.1.2); what is missing is known to be missing.
+fn partly(answer: Result<(), MailError>) -> Result<(), MailError> {
+    match answer {
+        Err(MailError::Refused { .. }) => Ok(()),
+        other => other,
     }
 }
 

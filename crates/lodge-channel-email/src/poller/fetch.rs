@@ -53,18 +53,11 @@ pub(super) async fn fetch(
     match batch {
         Batch::Together(metas) => {
             let expected = metas.iter().map(|meta| meta.size).sum();
-            let bodies = match session.bodies(&batch.uids(), expected).await {
-                // The server refuses the whole answer for one bad mail: none came, each is asked for again, alone.
-                Err(MailError::Refused { .. }) => return Ok(Vec::new()),
-                other => other?,
-            };
+            let bodies = session.bodies(&batch.uids(), expected).await?;
             let mail = |meta: &Meta| bodies.get(&meta.uid).and_then(|raw| whole(meta, raw.clone()));
             Ok(metas.iter().filter_map(mail).collect())
         }
-        Batch::Alone(meta) => match alone(session, meta, blobs).await {
-            Err(FetchError::Mail(MailError::Refused { .. })) => Ok(Vec::new()),
-            other => Ok(other?.into_iter().collect()),
-        },
+        Batch::Alone(meta) => Ok(alone(session, meta, blobs).await?.into_iter().collect()),
     }
 }
 

@@ -5,14 +5,13 @@ use super::cursor::{Cursor, Place};
 use super::fetch::{FetchError, Mail, fetch};
 use super::filing::{Filed, Filing, FilingError};
 use super::gather;
-use super::pace::Pace;
+use super::outcome::{Memory, SyncError};
 use super::plan::{Batch, plan};
 use super::quarantine::stand_in;
 use super::task::Mailbox;
 use crate::error::MailError;
 use crate::imap::{Meta, Selected, Session, UidSet, Waited};
 use lodge_channel::Attempts;
-use lodge_domain::ports::{BlobError, StoreError};
 use lodge_telemetry::failpoint::pass;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,55 +21,11 @@ use tokio_util::sync::CancellationToken;
 /// How often mails are looked for that became visible late, and refused flags are tried again.
 const RESYNC: Duration = Duration::from_secs(15 * 60);
 /// How long one IDLE lasts: far below what servers and middle boxes allow, so that a silent death is noticed in time (A03).
-const IDLE: Duration = Duration::from_secs(75);
-/// How many mails are looked at before the first of them is fetched.
+const IDLE: Duration = Duration::from_secs(50);
+/// How many mails are looked at before the first of them is fetched; fewer after sessions that ended by looking.
 const CHUNK: usize = 1_000;
 /// How often a catch-up looks again for what was not done in the round before.
 const ROUNDS: usize = 4;
-
-/// What outlives a session.
-#[derive(Default)]
-pub(super) struct Memory {
-    pub(super) pace: Pace,
-    uid_validity: u32,
-    /// Tries to understand that never came to an end, or failed.
-    tries: BTreeMap<u32, u32>,
-    /// Sessions that ended while this mail was being fetched.
-    deaths: BTreeMap<u32, u32>,
-}
-
-/// Why a session ended before it was told to.
-#[derive(Debug)]
-pub(super) enum SyncError {
-    Mail(MailError),
-    Filing(FilingError),
-    /// Another gateway moved the cursor.
-    Overtaken,
-}
-
-impl From<MailError> for SyncError {
-    fn from(error: MailError) -> Self {
-        Self::Mail(error)
-    }
-}
-
-impl From<FilingError> for SyncError {
-    fn from(error: FilingError) -> Self {
-        Self::Filing(error)
-    }
-}
-
-impl From<StoreError> for SyncError {
-    fn from(error: StoreError) -> Self {
-        Self::Filing(error.into())
-    }
-}
-
-impl From<BlobError> for SyncError {
-    fn from(error: BlobError) -> Self {
-        Self::Filing(error.into())
-    }
-}
 
 /// Runs one session until `stop`.
 pub(super) async fn run(
@@ -93,8 +48,19 @@ pub(super) async fn run(
         folder.uid_validity,
     );
     memory.tries = filing.pending().await?;
-    let mut sync =
-        Sync { mailbox, memory, stop, session, folder, place, cursor, filing, refusal: None, idles: true };
+    let mut sync = Sync {
+        mailbox,
+        memory,
+        stop,
+        session,
+        folder,
+        place,
+        cursor,
+        filing,
+        refusal: None,
+        idles: true,
+        unsaved: false,
+    };
     sync.stay().await?;
     sync.session.log_out().await;
     Ok(())
@@ -151,6 +117,8 @@ struct Sync<'a> {
     refusal: Option<MailError>,
     /// Whether the server takes IDLE.
     idles: bool,
+    /// Whether mails were flagged or moved that the stored cursor still names as unfiled.
+    unsaved: bool,
 }
 
 impl Sync<'_> {
@@ -163,10 +131,14 @@ impl Sync<'_> {
                 self.tidy().await?;
             }
             self.catch_up(resync).await?;
+            if self.unsaved {
+                self.save().await?;
+            }
             if self.stop.is_cancelled() {
                 return Ok(());
             }
             self.memory.pace.synced();
+            self.memory.look = None;
             match &self.refusal {
                 None => self.mailbox.health.works(),
                 Some(refusal) => self
@@ -192,15 +164,19 @@ impl Sync<'_> {
     }
 
     async fn apply_after(&mut self) -> Result<(), SyncError> {
+        // What the server refused once is tried again at the next resync, not with every batch.
+        if self.refusal.is_some() || self.cursor.unfiled.is_empty() {
+            return Ok(());
+        }
+        self.unsaved = true;
         let after = &self.mailbox.settings.after;
         let refusal = after::file(&mut self.session, &self.folder, after, &mut self.cursor.unfiled).await?;
-        if refusal.is_some() {
-            self.refusal = refusal;
-        }
+        self.refusal = refusal;
         Ok(())
     }
 
     async fn save(&mut self) -> Result<(), SyncError> {
+        self.unsaved = false;
         if self.place.save(&self.cursor).await? { Ok(()) } else { Err(SyncError::Overtaken) }
     }
 
@@ -237,8 +213,10 @@ impl Sync<'_> {
             if queue.is_empty() {
                 break;
             }
-            let queue: Vec<u32> = queue.into_iter().collect();
-            for chunk in queue.chunks(CHUNK) {
+            // Oldest first, but nobody waits for one that ends sessions.
+            let mut queue: Vec<u32> = queue.into_iter().collect();
+            queue.sort_by_key(|uid| self.memory.deaths.get(uid).copied().unwrap_or(0));
+            for chunk in queue.chunks(self.memory.look.unwrap_or(CHUNK)) {
                 if self.stop.is_cancelled() {
                     return Ok(());
                 }
@@ -255,7 +233,7 @@ impl Sync<'_> {
         open: &mut BTreeSet<u32>,
     ) -> Result<(), SyncError> {
         let asked: UidSet = chunk.iter().copied().collect();
-        let mut metas = self.session.metas(&asked).await?;
+        let mut metas = self.look_at(&asked).await?;
         self.count_only(&mut metas, open).await?;
         let absent: Vec<u32> = asked.0.iter().copied().filter(|uid| !metas.contains_key(uid)).collect();
         self.missed(&absent, found, open).await?;
@@ -285,6 +263,26 @@ impl Sync<'_> {
                 }
                 (Some(batch), Err(error)) => return Err(self.died(&batch, error)),
                 (None, _) => self.apply_after().await?,
+            }
+        }
+    }
+
+    /// Sizes and dates. A server that cannot tell those of one mail ends the session; smaller and smaller chunks find which.
+    async fn look_at(&mut self, asked: &UidSet) -> Result<BTreeMap<u32, Meta>, SyncError> {
+        let alone = asked.0.first().copied().filter(|_| asked.0.len() == 1);
+        if let Some(uid) =
+            alone.filter(|uid| self.memory.deaths.get(uid).is_some_and(|n| *n >= Attempts::MOST))
+        {
+            return Ok([(uid, Meta { uid, size: 0, received: None })].into());
+        }
+        match self.session.metas(asked).await {
+            Ok(metas) => Ok(metas),
+            Err(error) => {
+                self.memory.look = Some((asked.0.len() / 8).max(1));
+                if let Some(uid) = alone {
+                    *self.memory.deaths.entry(uid).or_insert(0) += 1;
+                }
+                Err(error.into())
             }
         }
     }

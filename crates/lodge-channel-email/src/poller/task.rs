@@ -2,8 +2,9 @@
 
 use super::filing::FilingError;
 use super::lease;
+use super::outcome::{Memory, SyncError};
 use super::pace::Pace;
-use super::sync::{self, Memory, SyncError};
+use super::sync;
 use crate::config::ImapSettings;
 use crate::error::MailError;
 use crate::imap::Account;

@@ -172,7 +172,51 @@ fn has_bare_line_ends(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::has_bare_line_ends;
+    use super::*;
+    use crate::config::TlsMode;
+    use crate::smtp::Relay;
+    use crate::wire::Target;
+    use lodge_channel::net::TcpConnector;
+    use std::sync::Arc;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
+    /// A relay that takes a mail and then says nothing, for ever.
+    async fn silent_after_the_dot(listener: TcpListener) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.get_mut().write_all(b"220 ready\r\n").await.unwrap();
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.unwrap() > 0 {
+            let answer: &[u8] = match line.split([' ', '\r']).next() {
+                Some("DATA") => b"354 go on\r\n",
+                Some("EHLO" | "MAIL" | "RCPT") => b"250 ok\r\n",
+                _ => b"",
+            };
+            stream.get_mut().write_all(answer).await.unwrap();
+            line.clear();
+        }
+    }
+
+    #[tokio::test]
+    async fn f37_a_relay_that_hangs_after_the_final_dot_leaves_doubt() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(silent_after_the_dot(listener));
+        let patience = Duration::from_secs(5);
+        let target = Target { host: "127.0.0.1".to_owned(), port, tls: TlsMode::None, trust: None, patience };
+        let hello = "acme.example".to_owned();
+        let pool = Pool::new(Relay { target, login: None, hello, connector: Arc::new(TcpConnector) }, 1);
+        let mail = Outgoing {
+            from: None,
+            to: vec!["ann@customer.example".parse().unwrap()],
+            bytes: b"Subject: hello\r\n\r\nhello\r\n".to_vec(),
+            final_answer: Duration::from_millis(200),
+        };
+        let error = send(&pool, &mail).await.unwrap_err();
+        assert!(error.in_doubt && !error.answered, "{error:?}");
+        serving.abort();
+    }
 
     #[test]
     fn t35_bare_line_ends_are_seen() {

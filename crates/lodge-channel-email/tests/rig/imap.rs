@@ -21,6 +21,10 @@ pub(crate) struct Script {
     pub(crate) vanishing: BTreeSet<u32>,
     /// Ends connections after this many bytes; each entry serves one connection.
     pub(crate) cuts: Vec<usize>,
+    /// Sizes told in place of the true ones.
+    pub(crate) sizes: BTreeMap<u32, u64>,
+    /// UIDs whose size and date are told in words that nobody understands.
+    pub(crate) garbled: BTreeSet<u32>,
     /// Sent in place of the answer to a fetch of bodies.
     pub(crate) instead: Option<&'static [u8]>,
     /// Sent in the same segment as the answer to STARTTLS.
@@ -40,6 +44,8 @@ impl Default for Script {
             deadly: BTreeSet::new(),
             withheld: BTreeMap::new(),
             vanishing: BTreeSet::new(),
+            sizes: BTreeMap::new(),
+            garbled: BTreeSet::new(),
             cuts: Vec::new(),
             instead: None,
             injected: "",
@@ -288,7 +294,12 @@ impl Serving {
                 continue;
             }
             if !bodies {
-                let size = raw.len();
+                if script.garbled.contains(&uid) {
+                    self.say(format!("* {uid} FETCH (UID {uid} RFC822.SIZE none of your business)\r\n"))
+                        .await?;
+                    continue;
+                }
+                let size = script.sizes.get(&uid).copied().unwrap_or(raw.len() as u64);
                 self.say(format!(
                     "* {uid} FETCH (UID {uid} RFC822.SIZE {size} INTERNALDATE \"01-Mar-2026 10:00:00 +0000\")\r\n"
                 ))
