@@ -1,5 +1,4 @@
-//! Which brands there are: a set all processes share, and the identity each brand's
-//! records carry.
+//! Which brands there are: a set all processes share, and the identity each brand's records carry.
 
 use crate::error::unreadable;
 use crate::keys::{BRANDS, BrandKeys};

@@ -1,8 +1,8 @@
 //! Finished events in the order they were published.
 //!
 //! Each brand counts its own positions, since one script cannot count for all of them in a cluster. A page merges brands
-//! by the stamps that were drawn for their events; its cursor names the position and the
-//! identity of every brand's records: where those are others now, the cursor is good no more.
+//! by the stamps that were drawn for their events; its cursor names the position and the identity of every brand's
+//! records: where those are others now, the cursor is good no more.
 
 use crate::error::unreadable;
 use crate::keys::BrandKeys;

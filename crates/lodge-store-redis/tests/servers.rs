@@ -116,3 +116,47 @@ async fn sentinels_are_asked_where_the_primary_is() {
     let url = format!("redis+sentinel://127.0.0.1:{}/main/0", sentinel.port());
     walk_through(open_one(&url).await).await;
 }
+
+/// Waits until `found` says so.
+async fn eventually<F: Future<Output = bool>>(what: &str, found: impl Fn() -> F) {
+    for _ in 0..600 {
+        if found().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} takes longer than half a minute");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_is_followed_and_nothing_replicated_is_lost() {
+    let mut primary = RedisServer::start();
+    let port = primary.port().to_string();
+    let replica = RedisServer::with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
+    eventually("replication", || async {
+        let info: String = replica.command(&["INFO", "replication"]).await;
+        info.contains("master_link_status:up")
+    })
+    .await;
+    let sentinel = RedisServer::sentinel(primary.port());
+    eventually("finding the replica", || async {
+        let known: Vec<redis::Value> = sentinel.command(&["SENTINEL", "REPLICAS", "main"]).await;
+        !known.is_empty()
+    })
+    .await;
+    let store = open_one(&format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port())).await;
+    for number in 0..20 {
+        assert_eq!(accept(&store, number).await, Ok(Placement::New));
+    }
+    eventually("replicating", || async {
+        let head = ["HGET", "{lodge:default}:head", "env"];
+        replica.command::<Option<String>>(&head).await.as_deref() == Some("20")
+    })
+    .await;
+    primary.kill();
+    eventually("the failover", || async { accept(&store, 100).await.is_ok() }).await;
+    for number in 0..20 {
+        assert_eq!(accept(&store, number).await, Ok(Placement::Duplicate), "{number}");
+    }
+    assert_eq!(store.losses(), 0);
+}

@@ -74,7 +74,7 @@ async fn scripts_are_sent_again_after_the_server_dropped_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d04_a_restart_under_load_loses_nothing_confirmed() {
+async fn a_restart_under_load_loses_nothing_confirmed() {
     let options = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
     let mut server = RedisServer::with(&options);
     let store = open_one(&server.url()).await;

@@ -36,8 +36,10 @@ impl RedisServer {
 
     /// A sentinel that watches the server at `port` as `main`.
     pub fn sentinel(port: u16) -> Self {
-        let config =
-            format!("sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 1000\n");
+        let config = format!(
+            "sentinel monitor main 127.0.0.1 {port} 1\nsentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 3000\n"
+        );
         Self::launch("redis-sentinel", Some(&config), &[])
     }
 
