@@ -231,3 +231,19 @@ async fn without_a_relay_there_is_no_way_back() {
     let house = House::new(1, "ann", |_| ());
     assert!(house.settings.build(context(&house)).unwrap().replier.is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_probe_asks_whether_answers_would_arrive_and_sends_nothing() {
+    let server = FakeSmtp::start().await;
+    let house = house(server.port, |value| value["reply_address"] = json!("support+{token}@acme.example"));
+    let context = context(&house);
+    let probes = house.settings.probe(&context).await;
+    assert_eq!(probes[1].result, Ok("takes mail from us".to_owned()));
+    server.fault("RCPT", Fault::Say("550 5.1.1 no plus addressing here"));
+    let probes = house.settings.probe(&context).await;
+    assert_eq!(probes[1].result.as_ref().unwrap_err().key, "reply_address");
+    server.fault("MAIL", Fault::Say("550 5.7.1 not your address"));
+    let probes = house.settings.probe(&context).await;
+    assert_eq!(probes[1].result.as_ref().unwrap_err().key, "smtp");
+    assert!(server.mails().is_empty() && server.commands("DATA").is_empty());
+}

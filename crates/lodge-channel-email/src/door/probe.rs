@@ -4,7 +4,10 @@ use super::build::{account, relay};
 use crate::config::{After, EmailSettings, ImapSettings, SmtpSettings};
 use crate::error::MailError;
 use crate::smtp::Pool;
+use crate::tokens::TOKEN_LETTERS;
+use lettre::Address;
 use lodge_channel::{Context, Probe, Problem};
+use lodge_domain::Disposition;
 
 /// All probes.
 pub(super) async fn all(settings: &EmailSettings, context: &Context) -> Vec<Probe> {
@@ -66,10 +69,23 @@ async fn relayed(
     context: &Context,
 ) -> Result<String, Problem> {
     let relay = relay(settings, smtp, context).map_err(|error| error.problem)?;
-    match Pool::new(relay, 1).try_out().await {
-        Ok(()) => Ok("takes mail from us".to_owned()),
-        Err(error) => {
-            Err(Problem::new("smtp", error.to_string(), "check host, port, tls, username and password"))
+    let Some(mailbox) = settings.mailbox() else {
+        return Err(Problem::new("from", "it is no mail address", "write an address"));
+    };
+    // Where the relay is also the server of our own domain, it says whether answers would come back.
+    let sample = settings.reply_address().map(|shape| shape.with(&"a".repeat(TOKEN_LETTERS)));
+    let answers: Vec<Address> = sample.iter().filter_map(|address| address.parse().ok()).collect();
+    let pool = Pool::new(relay, 1);
+    let remedy = "check host, port, tls, username and password";
+    pool.try_out(&mailbox.email, &[])
+        .await
+        .map_err(|error| Problem::new("smtp", error.to_string(), remedy))?;
+    match pool.try_out(&mailbox.email, &answers).await {
+        Err(error) if error.disposition == Disposition::Never => {
+            let remedy = "let the mail server deliver such addresses to the mailbox, or write \"none\"";
+            Err(Problem::new("reply_address", error.to_string(), remedy))
         }
+        // A relay that is not our own may refuse to say; that proves nothing.
+        _ => Ok("takes mail from us".to_owned()),
     }
 }

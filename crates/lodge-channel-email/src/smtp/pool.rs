@@ -2,6 +2,7 @@
 
 use super::connection::{Ready, Relay};
 use crate::wire::within;
+use lettre::Address;
 use lodge_domain::DeliveryError;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -70,9 +71,10 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Connects and says goodbye.
-    pub(crate) async fn try_out(&self) -> Result<(), DeliveryError> {
+    /// Connects, asks whether mail from `from` to each of `to` would be taken, and says goodbye before there is any.
+    pub(crate) async fn try_out(&self, from: &Address, to: &[Address]) -> Result<(), DeliveryError> {
         let mut taken = self.take(true).await?;
+        super::send::ask(self, &mut taken, from, to).await?;
         if within(ALIVE, taken.ready.smtp.quit()).await.is_err() {
             tracing::debug!("the relay did not say goodbye");
         }

@@ -90,6 +90,21 @@ async fn address(
     Err(if refusals.is_empty() { none() } else { refusals.swap_remove(later.unwrap_or(0)) })
 }
 
+/// Asks for an envelope without sending a mail in it.
+pub(super) async fn ask(
+    pool: &Pool,
+    connection: &mut pool::Taken<'_>,
+    from: &Address,
+    to: &[Address],
+) -> Result<(), DeliveryError> {
+    let smtp = &mut connection.ready.smtp;
+    step(pool, smtp.command(Mail::new(Some(from.clone()), vec![])), Phase::Sender).await?;
+    for to in to {
+        step(pool, smtp.command(Rcpt::new(to.clone(), vec![])), Phase::Recipient).await?;
+    }
+    Ok(())
+}
+
 async fn carry(
     connection: &mut pool::Taken<'_>,
     pool: &Pool,
