@@ -1,3 +1,38 @@
 //! One test program for all scenarios, so that the rig is linked once. A scenario is a file named after its behaviour.
 
+/// Runs each scenario on both stores: `embedded::NAME` and `redis::NAME`.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> anyhow::Result<()> {
+                super::$name(lodge_e2e::Store::Embedded).await
+            })+
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> anyhow::Result<()> {
+                super::$name(lodge_e2e::Store::Redis).await
+            })+
+        }
+    };
+}
+
+mod bad_configuration;
+mod commands;
+mod core_outage;
+mod crash_points;
+mod crash_random;
+mod events_feed;
+mod graceful_stop;
+mod mail_becomes_ticket;
+mod mailbox;
+mod postfix_loop;
+mod redis_restart;
+mod replies;
 mod rig_stands;
+mod security_contacts;
+mod security_operations;
+mod smtp_refusals;
+mod support;
+mod threading;

@@ -31,6 +31,7 @@ impl Dovecot {
         fs::set_permissions(folder, Permissions::from_mode(0o755)).context("open the folder")?;
         give(&folder.join("mail"))?;
         let port = ports::free()?;
+        fs::write(folder.join("passwd"), "").context("write the passwords")?;
         fs::write(folder.join("dovecot.conf"), settings(folder, port)).context("write dovecot.conf")?;
         let process = launch(folder, port).await?;
         Ok(Self { process, folder: folder.to_owned(), port })
@@ -102,6 +103,15 @@ impl Dovecot {
             }
         }
         Ok(mails)
+    }
+
+    /// From now on `user` may also log in with `password`.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn accept(&self, user: &str, password: &str) -> Result<()> {
+        fs::write(self.folder.join("passwd"), format!("{user}:{{PLAIN}}{password}\n"))
+            .context("write the passwords")
     }
 
     /// Stops it without warning.
@@ -195,6 +205,7 @@ fn settings(folder: &Path, port: u16) -> String {
          mail_location = maildir:~/Maildir\nmailbox_idle_check_interval = 1 secs\nmail_max_userip_connections = 50\n\
          auth_failure_delay = 0\nstats_writer_socket_path =\n\
          service imap-login {{\n inet_listener imap {{\n  port = {port}\n }}\n inet_listener imaps {{\n  port = 0\n }}\n}}\n\
+         passdb {{\n driver = passwd-file\n args = {folder}/passwd\n}}\n\
          passdb {{\n driver = static\n args = password={PASSWORD}\n}}\n{users}"
     )
 }

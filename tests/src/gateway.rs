@@ -86,6 +86,30 @@ impl Gateway {
         }
     }
 
+    /// Waits until it has looked into the mailbox of `inbox`, with success or without.
+    ///
+    /// # Errors
+    /// Where 20 s go by.
+    pub async fn settled(&mut self, inbox: &str) -> Result<()> {
+        let desk = Desk::new(&self.internal)?;
+        let started = Instant::now();
+        loop {
+            let body = desk.look("/readyz").await?.body;
+            let reports = body["inboxes"].as_array().cloned().unwrap_or_default();
+            let has_looked = |report: &serde_json::Value| {
+                let is_its = report["inbox"] == inbox && report["part"] == "fetch";
+                is_its && !(report["last_success"].is_null() && report["reason"].is_null())
+            };
+            if reports.iter().any(has_looked) {
+                return Ok(());
+            }
+            if started.elapsed() > Duration::from_secs(20) {
+                bail!("it has not looked into the mailbox ({body}): {}", self.log_tail());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Kills it as a power cut would.
     ///
     /// # Errors

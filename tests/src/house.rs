@@ -41,6 +41,8 @@ pub struct Plan {
     pub smtp_port: Option<u16>,
     /// Whether there is a core to call.
     pub core: bool,
+    /// How talkative the log is; `E2E_LOG` overrides it.
+    pub log: &'static str,
 }
 
 impl Plan {
@@ -56,6 +58,7 @@ impl Plan {
             extra: String::new(),
             smtp_port: None,
             core: true,
+            log: "info",
         }
     }
 
@@ -66,6 +69,9 @@ impl Plan {
         self
     }
 }
+
+/// What `env:OTHER_PASSWORD` is in the gateway's environment: a password that no mailbox has at first.
+pub const OTHER_PASSWORD: &str = "other-canary-77b0";
 
 /// A house.
 pub struct House {
@@ -137,8 +143,10 @@ impl House {
             "secret = \"env:LODGE_CORE_SECRET\"".to_owned()
         };
         let to = if self.plan.acknowledge_anyone { "anyone" } else { "authenticated" };
+        let talkative = needs::variable("E2E_LOG").filter(|_| self.plan.log == "info");
+        let log = talkative.unwrap_or_else(|| self.plan.log.to_owned());
         format!(
-            "[server]\nlisten = \"127.0.0.1:{listen}\"\ninternal = \"127.0.0.1:{internal}\"\n\
+            "[log]\nlevel = \"{log}\"\n\n[server]\nlisten = \"127.0.0.1:{listen}\"\ninternal = \"127.0.0.1:{internal}\"\n\
              public_url = \"http://127.0.0.1:{listen}\"\n\n[store]\nurl = \"{store}\"\n\n\
              [blobs]\nurl = \"file:data/blobs\"\n\n[core]\n{core}\n\n[acknowledgment]\nto = \"{to}\"\n\n\
              {inbox}\n[queue.general]\nfallback = true\n\n{extra}",
@@ -195,14 +203,24 @@ impl House {
         Desk::new(&self.internal())
     }
 
-    /// Starts the gateway and waits until it is ready.
+    /// Starts the gateway and waits until it is ready and has looked into the mailbox. What lies there before the very
+    /// first look is an archive to it, and not acknowledged.
     ///
     /// # Errors
     /// Where it does not become ready.
     pub async fn run(&self) -> Result<Gateway> {
         let mut gateway = self.launch("")?;
         gateway.ready().await?;
+        gateway.settled("support").await?;
         Ok(gateway)
+    }
+
+    /// Lets the gateway have its first look into the mailbox, and stops it again.
+    ///
+    /// # Errors
+    /// Where it does not become ready.
+    pub async fn move_in(&self) -> Result<()> {
+        self.run().await?.kill()
     }
 
     /// Starts the gateway with fail points, without waiting for anything.
@@ -294,7 +312,7 @@ impl House {
             .env("HOME", self.folder())
             .current_dir(self.folder());
         command.env("LODGE_CORE_SECRET", core::SECRET).env("LODGE_CORE_TOKEN", core::TOKEN);
-        command.env("IMAP_PASSWORD", dovecot::PASSWORD);
+        command.env("IMAP_PASSWORD", dovecot::PASSWORD).env("OTHER_PASSWORD", OTHER_PASSWORD);
         Ok(command)
     }
 }

@@ -17,6 +17,18 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         "--bin",
         "lodge",
     ]))?;
-    let build = ["run", "--release", "--locked", "--package", "lodge-e2e", "--bin", "bench", "--"];
-    shell::run(shell::cargo().args(build).args(names))
+    let build = [
+        "run",
+        "--release",
+        "--locked",
+        "--package",
+        "lodge-e2e",
+        "--features",
+        "bench",
+        "--bin",
+        "bench",
+        "--",
+    ];
+    let gateway = crate::generate::target()?.join("release").join("lodge");
+    shell::run(shell::cargo().args(build).args(names).env("LODGE_BIN", gateway))
 }

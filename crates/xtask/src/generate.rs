@@ -57,10 +57,18 @@ pub(crate) fn fresh(gateway: &PathBuf, file: &Generated) -> Result<String> {
 /// # Errors
 /// Where cargo does not say where it builds.
 pub(crate) fn gateway() -> Result<PathBuf> {
+    Ok(target()?.join("debug").join("lodge"))
+}
+
+/// Where cargo builds to.
+///
+/// # Errors
+/// Where cargo does not say.
+pub(crate) fn target() -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new()
         .current_dir(shell::root())
         .no_deps()
         .exec()
         .context("ask cargo where it builds")?;
-    Ok(metadata.target_directory.join("debug").join("lodge").into_std_path_buf())
+    Ok(metadata.target_directory.into_std_path_buf())
 }

@@ -63,7 +63,7 @@ async fn take(stream: &mut BufReader<TcpStream>, state: &Shared, event: &serde_j
         state.finish(event);
     }
     let reference = event["ticket"]["reference"].as_str().unwrap_or_default();
-    respond(stream, 200, "", &format!(r#"{{"ticket": "T-{reference}", "status": "open"}}"#)).await
+    respond(stream, 200, "", &format!(r#"{{"ticket": "T-{reference}"}}"#)).await
 }
 
 async fn respond(stream: &mut BufReader<TcpStream>, status: u16, headers: &str, body: &str) -> Result<()> {

@@ -1,0 +1,41 @@
+//! Measures the gateway's parts against their floors: the same work by the bare library, in the same run, in turns.
+//!
+//! Rates on a shared machine swing; the ratio of two that were taken in turns is steady. Nothing here ever fails a build:
+//! a missed goal is printed as such.
+
+mod accept_embedded;
+mod accept_redis;
+mod forward;
+mod imap;
+mod measure;
+mod parse;
+mod sample;
+
+use anyhow::Result;
+
+const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap"];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = asked.iter().find(|name| !BENCHES.contains(&name.as_str())) {
+        anyhow::bail!("there is no bench `{unknown}`; there are: {}", BENCHES.join(", "));
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build: figures mean nothing; use `cargo xtask bench`");
+    }
+    measure::title();
+    for name in BENCHES.iter().filter(|name| asked.is_empty() || asked.iter().any(|ask| ask == *name)) {
+        let outcome = match *name {
+            "parse" => parse::run(),
+            "accept-embedded" => accept_embedded::run().await,
+            "accept-redis" => accept_redis::run().await,
+            "forward" => forward::run().await,
+            _ => imap::run().await,
+        };
+        if let Err(error) = outcome {
+            println!("{name:<18} could not be measured: {error:#}");
+        }
+    }
+    Ok(())
+}
