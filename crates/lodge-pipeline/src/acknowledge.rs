@@ -124,6 +124,32 @@ fn impossible(envelope: &Envelope, circumstances: Circumstances<'_>) -> Option<S
     }
 }
 
+/// A subject without answer marks in front and references anywhere, since ours are added: what an answer repeats.
+fn bare_subject(subject: &str) -> String {
+    let mut rest = subject.trim();
+    while let Some((mark, after)) = rest.split_once([':', '：']) {
+        let is_mark = ["re", "aw", "antw", "sv", "vs", "odp", "rif", "res", "rv", "ref"]
+            .contains(&mark.to_lowercase().trim());
+        if !is_mark {
+            break;
+        }
+        rest = after.trim_start();
+    }
+    let mut bare = String::new();
+    let mut pieces = rest.split("[#");
+    bare.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        match piece.split_once(']') {
+            Some((inside, after)) if Reference::parse(inside).is_some() => bare.push_str(after),
+            _ => {
+                bare.push_str("[#");
+                bare.push_str(piece);
+            }
+        }
+    }
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a subject holds `[#` ten digits with a right check digit `]`.
 fn carries_reference(subject: &str) -> bool {
     subject
@@ -196,7 +222,12 @@ pub(crate) fn compose(
         reference: receipt.reference.grouped(),
         number: receipt.reference.to_string(),
         // Only who is proven to have written it is shown what was written.
-        subject: contact.subject.clone().filter(|_| known),
+        subject: contact
+            .subject
+            .as_deref()
+            .filter(|_| known)
+            .map(bare_subject)
+            .filter(|bare| !bare.is_empty()),
         name: contact.from.name.clone().filter(|_| known),
         page: expires.ok().and_then(|expires| {
             links.page(contact.brand(), &receipt.conversation, &contact.from.handle, expires)
@@ -238,5 +269,23 @@ pub(crate) fn compose(
         message,
         created_at: at,
         resends: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare_subject;
+
+    #[test]
+    fn what_an_answer_repeats_is_not_repeated_again() {
+        for (subject, bare) in [
+            ("Re: AW: Cannot log in [#4832103662]", "Cannot log in"),
+            ("Cannot log in", "Cannot log in"),
+            ("Question: how?", "Question: how?"),
+            ("Re: [#4832103662]", ""),
+            ("[#1234] order", "[#1234] order"),
+        ] {
+            assert_eq!(bare_subject(subject), bare, "{subject}");
+        }
     }
 }

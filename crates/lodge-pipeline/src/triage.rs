@@ -16,14 +16,15 @@ use lodge_domain::{
     WorkId, WorkKind,
 };
 
-/// Claims of one envelope after which it is given up: each claim that never ended is the trace of a crash.
-const MOST_CLAIMS: u32 = 3;
+/// Claims of one envelope after which it is given up. Each claim that never ended is the trace of a crash, but most often
+/// of one that this envelope had no part in: it was only under way when the process was killed.
+const MOST_CLAIMS: u32 = 16;
 
 /// Triages the envelope that `claim` names.
 pub(crate) async fn envelope(shared: &Shared, claim: &Claim) -> Result<Ending, StoreError> {
     let work = &claim.work.new;
     if claim.work.claims > MOST_CLAIMS {
-        return Ok(Ending::dead("processing failed three times", "the process ended while triaging it"));
+        return Ok(Ending::dead("processing never ended", "the process ended while triaging it"));
     }
     let Some(id) = EnvelopeId::parse(&work.subject) else {
         return Ok(Ending::dead("the work names no envelope", &work.subject));

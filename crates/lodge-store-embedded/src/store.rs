@@ -61,6 +61,9 @@ impl EmbeddedStore {
         schema::refuse_newer(&db)?;
         configure(&db, options.synchronous_off_for_scratch)?;
         schema::migrate(&db, &options.entropy.token())?;
+        if run_lock.is_some() {
+            free_claims(&db)?;
+        }
         let select = "SELECT value FROM meta WHERE name = 'store'";
         let id: Option<String> = db.query_row(select, [], |row| row.get(0)).optional()?;
         if is_unclean {
@@ -155,23 +158,59 @@ fn examine(file: PathBuf) {
     }
 }
 
+/// The one gateway that runs here just started, so nobody works on what was claimed before: it need not wait for leases.
+fn free_claims(db: &Connection) -> Result<(), OpenError> {
+    db.execute("UPDATE work SET ready = due, token = NULL WHERE token IS NOT NULL", [])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use lodge_domain::Lane;
     use lodge_domain::Placement;
-    use lodge_domain::ports::{Housekeeping as _, Ledger as _};
+    use lodge_domain::ports::{Housekeeping as _, Ledger as _, WorkQueue as _};
     use lodge_testkit::samples::sample_time;
     use lodge_testkit::{ManualClock, SeededEntropy, sample_contact};
 
     fn open(folder: &Path) -> Arc<EmbeddedStore> {
+        open_as(folder, false)
+    }
+
+    static OPENED: AtomicU64 = AtomicU64::new(1);
+
+    fn open_as(folder: &Path, run_lock: bool) -> Arc<EmbeddedStore> {
         let options = Options {
             clock: Arc::new(ManualClock::new()),
-            entropy: Arc::new(SeededEntropy::new(1)),
+            // Another process draws other tokens.
+            entropy: Arc::new(SeededEntropy::new(if run_lock {
+                OPENED.fetch_add(1, Ordering::Relaxed)
+            } else {
+                0
+            })),
             synchronous_off_for_scratch: true,
             queue: 64,
-            run_lock: false,
+            run_lock,
         };
         EmbeddedStore::open(folder, options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_starts_again_goes_on_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = std::time::Duration::from_secs(60);
+        let store = open_as(folder.path(), true);
+        store.accept(vec![sample_contact().candidate(sample_time())]).await.unwrap();
+        let before = store.claim(&Lane::Triage, 9, lease).await.unwrap().remove(0);
+        drop(store);
+        let beside = open(folder.path());
+        assert!(beside.claim(&Lane::Triage, 9, lease).await.unwrap().is_empty(), "a command beside waits");
+        let store = open_as(folder.path(), true);
+        let again = store.claim(&Lane::Triage, 9, lease).await.unwrap().remove(0);
+        assert_eq!((again.work.new.id.clone(), again.work.claims), (before.work.new.id.clone(), 2));
+        assert!(!store.mark(&before).await.unwrap(), "the right of before is gone");
     }
 
     async fn limit_pages(store: &EmbeddedStore, most: i64) {

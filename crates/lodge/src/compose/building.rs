@@ -259,7 +259,7 @@ impl Building {
     /// Where the event cannot be written.
     pub fn preview(&self, envelope: Envelope, conversation: Option<Conversation>) -> anyhow::Result<String> {
         let event =
-            lodge_pipeline::preview(&live(&self.checked)?, &*self.links, envelope, conversation.as_ref());
+            lodge_pipeline::preview(&self.pipeline.live(), &*self.links, envelope, conversation.as_ref());
         Ok(serde_json::to_string(&event)?)
     }
 

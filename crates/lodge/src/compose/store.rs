@@ -2,6 +2,7 @@
 
 use crate::config::{Checked, StoreUrl};
 use crate::system::{SystemClock, SystemEntropy};
+use anyhow::Context as _;
 use lodge_domain::NodeName;
 use lodge_domain::ports::Store;
 use lodge_store_embedded::EmbeddedStore;
@@ -44,8 +45,8 @@ async fn open(checked: &Checked, run: bool, scratch: bool) -> anyhow::Result<Arc
             Ok(store)
         }
         StoreUrl::Redis(url) => {
-            let options =
-                lodge_store_redis::Options { clock, entropy, node: checked.node.clone(), queue: QUEUE };
+            let node = if run { node(checked) } else { beside(checked)? };
+            let options = lodge_store_redis::Options { clock, entropy, node, queue: QUEUE };
             Ok(RedisStore::connect(url.expose_secret(), options).await?)
         }
     }
@@ -55,8 +56,21 @@ async fn open(checked: &Checked, run: bool, scratch: bool) -> anyhow::Result<Arc
 /// host is called by then.
 #[must_use]
 pub(super) fn node(checked: &Checked) -> NodeName {
-    match (&checked.store, &checked.server.node, NodeName::parse("local")) {
-        (StoreUrl::Embedded(_), None, Some(local)) => local,
-        _ => checked.node.clone(),
-    }
+    let name = match (&checked.store, &checked.server.node) {
+        (_, Some(_)) => None,
+        (StoreUrl::Embedded(_), None) => NodeName::parse("local"),
+        // Several gateways may run on one machine; each has a port of its own.
+        (StoreUrl::Redis(_), None) => {
+            NodeName::parse(&format!("{}-{}", checked.node, checked.server.internal.port()))
+        }
+    };
+    name.unwrap_or_else(|| checked.node.clone())
+}
+
+/// The name of a command beside a gateway: not the gateway's, whose commits it would disturb, and one of few, since the
+/// store remembers each.
+fn beside(checked: &Checked) -> anyhow::Result<NodeName> {
+    let name = format!("{}.beside{}", node(checked), std::process::id() % 16);
+    let short: String = name.chars().rev().take(64).collect::<Vec<_>>().into_iter().rev().collect();
+    NodeName::parse(&short).context("a node's name with a suffix is a name")
 }
