@@ -22,6 +22,7 @@ mod quote;
 mod report;
 mod surroundings;
 mod threading;
+mod tnef;
 mod topic;
 mod words;
 mod worker;

@@ -1,7 +1,7 @@
 //! What was said, and what came with it: which parts are the text, which are files (RFC 2046, RFC 3676).
 
 use super::mime::{Node, Part, Tree, uudecode};
-use super::{clean, html, limits, words};
+use super::{clean, html, limits, tnef, words};
 use bytes::Bytes;
 
 /// A file.
@@ -212,7 +212,8 @@ impl Content {
                 }
             }
             let from_html = walked.as_ref().map(|w| w.text.clone()).unwrap_or_default();
-            let says_less = |plain: &str| words_in(plain) * 5 < words_in(&from_html);
+            let most = words_in(&from_html);
+            let says_less = |plain: &str| most > 0 && words_in(plain) * 5 < most;
             let text = plain.filter(|p| !p.trim().is_empty() && !says_less(p)).unwrap_or(from_html);
             let reply = walked.and_then(|w| w.reply);
             quoted |= reply.is_some();
@@ -301,12 +302,49 @@ impl Content {
             if part.content.is_empty() && part.name.is_none() && part.content_id.is_none() {
                 continue;
             }
+            if self.unpacked(part) {
+                continue;
+            }
             if self.files.len() >= limits::ATTACHMENTS {
                 self.truncated = true;
                 break;
             }
             self.files.push(file_of(part, &html_raw));
         }
+    }
+}
+
+impl Content {
+    /// Takes what a `winmail.dat` holds in its place; `false` where the part is none, or cannot be unpacked whole.
+    fn unpacked(&mut self, part: &Part) -> bool {
+        let named = part.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"));
+        if !named && !matches!(part.media_type.as_str(), "application/ms-tnef" | "application/vnd.ms-tnef") {
+            return false;
+        }
+        let Some(packed) = tnef::unpack(&part.content) else { return false };
+        let body = packed.text.or_else(|| packed.html.as_deref().map(|html| html::walk(html).text));
+        let says_nothing = body.as_ref().is_none_or(|b| b.trim().is_empty()) && packed.files.is_empty();
+        if says_nothing || self.files.len() + packed.files.len() > limits::ATTACHMENTS {
+            return false;
+        }
+        if let Some(body) = body.filter(|_| self.text.trim().is_empty()) {
+            self.text = clean::block(&body, limits::TEXT).0;
+        }
+        for file in packed.files {
+            let plain = |text: String| Some(clean::line(&text, limits::NAME)).filter(|t| !t.is_empty());
+            self.files.push(File {
+                name: file.name.as_deref().and_then(clean::file_name),
+                original_name: None,
+                media_type: file
+                    .media_type
+                    .and_then(plain)
+                    .unwrap_or_else(|| "application/octet-stream".to_owned()),
+                content: file.content,
+                inline: false,
+                content_id: file.content_id.and_then(plain),
+            });
+        }
+        true
     }
 }
 

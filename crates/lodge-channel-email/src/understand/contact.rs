@@ -76,6 +76,7 @@ struct Mail<'a> {
     report: Option<Report>,
     truncated: bool,
     unparsed: Option<String>,
+    smuggles: bool,
 }
 
 /// The reference to `content`.
@@ -94,7 +95,18 @@ impl<'a> Mail<'a> {
     ) -> Self {
         let facts = facts::read(&fields, around);
         let truncated = fields.truncated || content.truncated || arrival.truncated.is_some();
-        Self { raw, arrival, around, fields, content, facts, report: None, truncated, unparsed: None }
+        Self {
+            raw,
+            arrival,
+            around,
+            fields,
+            content,
+            facts,
+            report: None,
+            truncated,
+            unparsed: None,
+            smuggles: smuggles(raw),
+        }
     }
 
     fn read_report(&mut self, tree: &mime::Tree) {
@@ -178,7 +190,7 @@ impl<'a> Mail<'a> {
         let automation = self.automation(&handle, &subject, verdict.assurance);
         let (occurred_at, future) = self.facts.occurred(self.arrival);
         let mut flags = self.flags(&handle, verification, future);
-        if smuggles(self.raw) {
+        if self.smuggles {
             flags.insert(Flag::Ambiguous);
         }
         let inbox = self.inbox();
@@ -261,7 +273,7 @@ impl<'a> Mail<'a> {
         let mut verdict =
             authentication::judge(&self.fields, &self.around.authserv_ids, handle, &self.facts.ambiguous);
         // Bare line ends around a dot are how one mail is made to look like two (T35).
-        if smuggles(self.raw) && verdict.assurance != Assurance::Authenticated {
+        if self.smuggles && verdict.assurance != Assurance::Authenticated {
             verdict =
                 Verdict { assurance: Assurance::Failed, evidence: vec!["a smuggled end of mail".to_owned()] };
         }

@@ -20,11 +20,14 @@ pub(super) struct Prose {
 pub(super) fn read(fields: &Fields<'_>, text: &str, from: &str, subject: &str) -> Option<Prose> {
     let failed = failed_recipients(fields);
     let lower_subject = subject.to_lowercase();
-    let notice = above_returned(text);
-    let lower: String = notice.to_lowercase();
     let daemon =
         is_daemon(from) || fields.every("return-path").next().is_some_and(|raw| raw.trim_ascii() == b"<>");
     let subject_says = phrases::SUBJECTS.iter().any(|s| lower_subject.contains(s));
+    if failed.is_empty() && !daemon && !subject_says {
+        return None;
+    }
+    let notice = above_returned(head(text));
+    let lower: String = notice.to_lowercase();
     let text_says = phrases::OPENINGS.iter().any(|s| lower.contains(s));
     let sign = if !failed.is_empty() {
         "x-failed-recipients"
@@ -61,6 +64,15 @@ pub(super) fn read(fields: &Fields<'_>, text: &str, from: &str, subject: &str) -
         result.action = Some(if delayed { "delayed" } else { "failed" }.to_owned());
     }
     Some(Prose { sign, results })
+}
+
+/// A notice says what it has to say at its beginning.
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(64 * 1024);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
 }
 
 fn is_daemon(from: &str) -> bool {
