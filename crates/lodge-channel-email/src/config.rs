@@ -28,8 +28,9 @@ pub struct EmailSettings {
     /// Names of our own mail servers whose `Authentication-Results` (RFC 8601) are believed.
     #[serde(default)]
     pub authserv_ids: Vec<String>,
-    /// Where answers go: an address with `{token}` in it, or `none` for signed Message-IDs alone. Default: plus
-    /// addressing on `from`, such as `support+{token}@acme.example`.
+    /// Where answers are asked to go: an address with `{token}` in it, such as `support+{token}@acme.example`, which the
+    /// mail server must deliver to this mailbox (`lodge check --online` asks it). Default `none`: answers are recognised by
+    /// signed Message-IDs, and plus addresses of `from` all the same.
     #[serde(default)]
     pub reply_address: Option<String>,
     /// What becomes of one mail that reaches several of our inboxes.

@@ -113,6 +113,11 @@ impl Cursor {
         self.replaced = true;
     }
 
+    /// Whether the server gives out UIDs that we saw already: it was put back to an earlier state without saying so.
+    pub(super) fn is_ahead_of(&self, folder: &Selected) -> bool {
+        folder.uid_next.is_some_and(|next| next > 0 && next <= self.done)
+    }
+
     /// From now on older mail is wanted too.
     pub(super) fn widen(&mut self) {
         self.everything = true;
@@ -258,6 +263,14 @@ mod tests {
         assert!(!cursor.only_counts("2026-09-30T00:00:00Z".parse().ok(), now));
         assert!(cursor.only_counts("2025-01-01T00:00:00Z".parse().ok(), now), "older than the dedupe memory");
         assert!(!cursor.only_counts(None, now), "a mail without a date is read");
+    }
+
+    #[test]
+    fn a_folder_that_was_put_back_is_noticed() {
+        let mut cursor = cursor(10, StartPoint::Now);
+        assert!(!cursor.is_ahead_of(&folder(10)) && !cursor.is_ahead_of(&folder(11)));
+        cursor.complete(&[10, 11], &mut [10, 11].into());
+        assert!(!cursor.is_ahead_of(&folder(12)) && cursor.is_ahead_of(&folder(11)));
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(super) async fn late(
     }
     let found = if folder.keywords {
         let since = since(now);
-        session.search(&format!("UNKEYWORD $LodgeDone UNKEYWORD $LodgeFailed SINCE {since}")).await?
+        let criteria = format!("UNKEYWORD $LodgeDone UNKEYWORD $LodgeFailed SINCE {since}");
+        by_keyword(session, &criteria).await?
     } else {
         let from = cursor.done.saturating_sub(BACK_UIDS).max(1);
         session.search(&format!("UID {from}:{}", cursor.done)).await?
@@ -49,7 +50,16 @@ pub(super) async fn our_trace(
     if !folder.keywords {
         return Ok(None);
     }
-    Ok(session.search(&format!("KEYWORD $LodgeDone SINCE {}", since(now))).await?.first().copied())
+    let ours = by_keyword(session, &format!("KEYWORD $LodgeDone SINCE {}", since(now))).await?;
+    Ok(ours.first().copied())
+}
+
+/// A server that cannot search for keywords finds none: our own record does without.
+async fn by_keyword(session: &mut Session, criteria: &str) -> Result<BTreeSet<u32>, MailError> {
+    match session.search(criteria).await {
+        Err(MailError::Refused { .. }) => Ok(BTreeSet::new()),
+        other => other,
+    }
 }
 
 /// `7-Nov-2026`: the day fourteen days ago.

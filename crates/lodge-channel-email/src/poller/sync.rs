@@ -89,7 +89,7 @@ async fn take_up(
         }
         Some(mut cursor) => {
             let was = cursor.uid_validity;
-            if was != folder.uid_validity {
+            if was != folder.uid_validity || cursor.is_ahead_of(folder) {
                 let is = folder.uid_validity;
                 tracing::warn!(%inbox, folder = settings.folder, was, is, mails = folder.exists,
                     "the folder was replaced (UIDVALIDITY): all mails are told apart by their content");
