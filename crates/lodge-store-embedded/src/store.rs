@@ -200,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_that_starts_again_goes_on_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let lease = std::time::Duration::from_secs(60);
+        let lease = Duration::from_secs(60);
         let store = open_as(folder.path(), true);
         store.accept(vec![sample_contact().candidate(sample_time())]).await.unwrap();
         let before = store.claim(&Lane::Triage, 9, lease).await.unwrap().remove(0);
