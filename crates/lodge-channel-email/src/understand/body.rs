@@ -1,8 +1,13 @@
 //! What was said, and what came with it: which parts are the text, which are files (RFC 2046, RFC 3676).
 
+mod files;
+mod flowed;
+
 use super::mime::{Node, Part, Tree, uudecode};
-use super::{clean, html, limits, tnef, words};
+use super::{clean, html, limits};
 use bytes::Bytes;
+use files::{calendar_method, file_of};
+use flowed::unflow;
 
 /// A file.
 #[derive(Clone, Debug)]
@@ -314,115 +319,8 @@ impl Content {
     }
 }
 
-impl Content {
-    /// Takes what a `winmail.dat` holds in its place; `false` where the part is none, or cannot be unpacked whole.
-    fn unpacked(&mut self, part: &Part) -> bool {
-        let named = part.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"));
-        if !named && !matches!(part.media_type.as_str(), "application/ms-tnef" | "application/vnd.ms-tnef") {
-            return false;
-        }
-        let Some(packed) = tnef::unpack(&part.content) else { return false };
-        let body = packed.text.or_else(|| packed.html.as_deref().map(|html| html::walk(html).text));
-        let says_nothing = body.as_ref().is_none_or(|b| b.trim().is_empty()) && packed.files.is_empty();
-        if says_nothing || self.files.len() + packed.files.len() > limits::ATTACHMENTS {
-            return false;
-        }
-        if let Some(body) = body.filter(|_| self.text.trim().is_empty()) {
-            self.text = clean::block(&body, limits::TEXT).0;
-        }
-        for file in packed.files {
-            let plain = |text: String| Some(clean::line(&text, limits::NAME)).filter(|t| !t.is_empty());
-            self.files.push(File {
-                name: file.name.as_deref().and_then(clean::file_name),
-                original_name: None,
-                media_type: file
-                    .media_type
-                    .and_then(plain)
-                    .unwrap_or_else(|| "application/octet-stream".to_owned()),
-                content: file.content,
-                inline: false,
-                content_id: file.content_id.and_then(plain),
-            });
-        }
-        true
-    }
-}
-
-fn file_of(part: &Part, html: &str) -> File {
-    let named = part.name.as_deref().or(part.location.as_deref().filter(|l| !l.contains("://")));
-    let cleaned = named.and_then(clean::file_name);
-    let shown =
-        part.content_id.as_deref().is_some_and(|id| !id.is_empty() && html.contains(&format!("cid:{id}")));
-    File {
-        original_name: named.filter(|n| cleaned.as_deref() != Some(*n)).map(|n| clean::line(n, 255)),
-        name: cleaned.or_else(|| default_name(part)),
-        media_type: part.media_type.clone(),
-        content: part.content.clone(),
-        inline: shown
-            || (part.disposition.value == "inline" && (part.is("image") || part.content_id.is_some())),
-        content_id: part
-            .content_id
-            .as_deref()
-            .map(|id| clean::line(id, limits::NAME))
-            .filter(|id| !id.is_empty()),
-    }
-}
-
-/// A name for what came without one but has a usual one.
-fn default_name(part: &Part) -> Option<String> {
-    match part.media_type.as_str() {
-        "message/rfc822" | "message/global" => {
-            let fields = super::fields::Fields::parse(&part.content);
-            let subject = fields.text("subject").and_then(|s| clean::file_name(&s));
-            Some(format!("{}.eml", subject.unwrap_or_else(|| "message".to_owned())))
-        }
-        "text/calendar" => Some("invite.ics".to_owned()),
-        _ => None,
-    }
-}
-
-fn calendar_method(part: &Part) -> Option<String> {
-    let head = part.content.get(..part.content.len().min(4096))?;
-    let at = words::find(head, b"\nMETHOD:")?;
-    let line = head.get(at + 8..)?.split(|b| matches!(b, b'\r' | b'\n')).next()?;
-    let method = String::from_utf8_lossy(line).trim().to_ascii_uppercase();
-    (method.len() <= 20 && method.bytes().all(|b| b.is_ascii_uppercase())).then_some(method)
-}
-
 fn words_in(text: &str) -> usize {
     text.split_whitespace().count()
-}
-
-/// Joins the lines of a flowed text (RFC 3676 4.2).
-fn unflow(text: &str, delete_space: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut open: Option<usize> = None;
-    for line in text.lines() {
-        let depth = line.bytes().take_while(|b| *b == b'>').count();
-        let content = line.get(depth..).unwrap_or_default();
-        let content = content.strip_prefix(' ').unwrap_or(content);
-        let is_signature = content == "-- ";
-        if open != Some(depth) || is_signature {
-            if open.is_some() {
-                out.push('\n');
-            }
-            if depth > 0 {
-                out.extend(std::iter::repeat_n('>', depth));
-                out.push(' ');
-            }
-        }
-        let soft = content.ends_with(' ') && !is_signature;
-        out.push_str(if soft && delete_space {
-            content.get(..content.len() - 1).unwrap_or_default()
-        } else {
-            content
-        });
-        open = soft.then_some(depth);
-        if !soft {
-            out.push('\n');
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -432,13 +330,6 @@ mod tests {
 
     fn content(raw: &str) -> Content {
         read(&mime::parse(&Bytes::from(raw.to_owned()), None).unwrap(), None)
-    }
-
-    #[test]
-    fn flowed_text_is_joined() {
-        assert_eq!(unflow("a \nb\n> c \n> d\n-- \nme\n", false), "a b\n> c d\n-- \nme\n");
-        assert_eq!(unflow("a \nb\n", true), "ab\n");
-        assert_eq!(unflow("  x\n", false), " x\n");
     }
 
     #[test]
