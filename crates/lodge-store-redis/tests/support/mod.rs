@@ -44,25 +44,37 @@ impl RedisServer {
     }
 
     fn launch(program: &'static str, config: Option<&str>, options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let mut arguments = Vec::new();
-        if let Some(config) = config {
-            let path = folder.path().join("sentinel.conf");
-            std::fs::write(&path, config).unwrap();
-            arguments.push(path.display().to_string());
+        for _ in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let port = free_port();
+            let mut arguments = Vec::new();
+            if let Some(config) = config {
+                let path = folder.path().join("sentinel.conf");
+                std::fs::write(&path, config).unwrap();
+                arguments.push(path.display().to_string());
+            }
+            let port_text = port.to_string();
+            let dir = folder.path().display().to_string();
+            let pid = folder.path().join("pid").display().to_string();
+            let fixed = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir, "--pidfile", &pid];
+            arguments.extend(fixed.iter().chain(options).map(|text| (*text).to_owned()));
+            let mut server = Self { folder, port, program, arguments, child: None };
+            if server.try_start() {
+                return server;
+            }
         }
-        let port_text = port.to_string();
-        let dir = folder.path().display().to_string();
-        let fixed = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir];
-        arguments.extend(fixed.iter().chain(options).map(|text| (*text).to_owned()));
-        let mut server = Self { folder, port, program, arguments, child: None };
-        server.resume();
-        server
+        panic!("{program} finds no free port");
     }
 
-    /// Starts it (again) in the same folder, and waits until it listens.
+    /// Starts it again in the same folder.
     pub fn resume(&mut self) {
+        assert!(self.try_start(), "{} does not start again", self.program);
+    }
+
+    /// Starts it, and waits until it listens (it writes its process id then); false where somebody took its port.
+    fn try_start(&mut self) -> bool {
+        let pid = self.folder.path().join("pid");
+        drop(std::fs::remove_file(&pid));
         let child = Command::new(self.program)
             .args(&self.arguments)
             .current_dir(self.folder.path())
@@ -70,12 +82,20 @@ impl RedisServer {
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{} is needed for these tests: {error}", self.program));
-        self.child = Some(child);
-        let end = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        let child = self.child.insert(child);
+        let own = child.id().to_string();
+        let end = Instant::now() + Duration::from_secs(20);
+        while !std::fs::read_to_string(&pid).is_ok_and(|text| text.trim() == own)
+            || TcpStream::connect(("127.0.0.1", self.port)).is_err()
+        {
+            if child.try_wait().unwrap().is_some() {
+                self.child = None;
+                return false;
+            }
             assert!(Instant::now() < end, "{} does not listen", self.program);
             std::thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 
     /// Kills it at once.
