@@ -1,3 +1,5 @@
+//! Counters within windows, taken all or none: caps on acknowledgments and rates.
+
 use super::StoreError;
 use crate::{BrandName, Digest};
 use async_trait::async_trait;

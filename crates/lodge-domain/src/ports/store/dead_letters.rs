@@ -1,3 +1,5 @@
+//! What was given up or could not be understood, kept until somebody decides.
+
 use super::StoreError;
 use crate::{BrandName, NewWork, WorkId};
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! The finished events, in order, for a core that fetches them.
+
 use super::StoreError;
 use crate::{BrandName, ConversationId, EventId};
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! Counting, purging by age, and what a store says about itself.
+
 use super::StoreError;
 use async_trait::async_trait;
 use jiff::Timestamp;

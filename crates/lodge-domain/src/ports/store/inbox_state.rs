@@ -1,3 +1,5 @@
+//! Small versioned values of an inbox, changed only by who saw the latest.
+
 use super::StoreError;
 use crate::InboxId;
 use async_trait::async_trait;

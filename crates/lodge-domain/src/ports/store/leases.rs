@@ -1,3 +1,5 @@
+//! One holder a name, for a while.
+
 use super::StoreError;
 use async_trait::async_trait;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The record of accepted contacts and their conversations; where placement is decided.
+
 use super::StoreError;
 use crate::effect::{Applied, Step};
 use crate::{
@@ -53,9 +55,9 @@ pub enum Lookup {
 ///
 /// Read closely: an appended contact has no `suggested_parent`, nor has one with `follows`. Flags of rule 3 belong to
 /// appending, so one that rule 4 makes new carries neither `new_participant` nor `subject_changed`. `matched` is the
-/// label of the key that decided, also for `follows`; it is `None` where no key did. Merging takes no participants
-/// along: who took part in the merged conversation alone is a stranger to the survivor. A merge whose survivor was
-/// purged counts no longer. A trace key may be bound to several envelopes.
+/// label of the key that decided, also for `follows`; it is `None` where no key did. A merge brings the
+/// participants along, each with the higher assurance, to where the contacts land by then (C05). A merge whose survivor
+/// was purged counts no longer. A trace key may be bound to several envelopes.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// See the trait.

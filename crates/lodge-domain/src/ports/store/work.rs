@@ -1,3 +1,5 @@
+//! The durable lanes between the rooms.
+
 use super::StoreError;
 use crate::effect::{Applied, Effect};
 use crate::{Claim, Lane, Settlement};
