@@ -39,11 +39,14 @@ pub(crate) fn assert_no_gaps(house: &House) {
     }
 }
 
-/// Asserts that nobody was acknowledged twice.
+/// Asserts that no conversation was acknowledged twice: every acknowledgment names its conversation's reference.
 pub(crate) fn assert_at_most_one_each(house: &House) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for mail in house.sink.taken() {
-        *counts.entry(mail.to.join(",")).or_default() += 1;
+        let subject = mail.header("Subject").unwrap_or_default();
+        let reference = subject.split_once("[#").and_then(|(_, rest)| rest.split_once(']'));
+        let name = reference.map_or(subject.as_str(), |(digits, _)| digits);
+        *counts.entry(format!("{} {name}", mail.to.join(","))).or_default() += 1;
     }
     let twice: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 1).collect();
     assert!(twice.is_empty(), "acknowledged more than once: {twice:?}");

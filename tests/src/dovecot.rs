@@ -78,7 +78,10 @@ impl Dovecot {
     /// # Errors
     /// Where the file cannot be written.
     pub fn deliver_bytes(&self, user: &str, raw: &[u8]) -> Result<()> {
-        let name = format!("{}.lodge", clock::unique());
+        // The usual form of names: Dovecot gives UIDs in the order of the times in them.
+        let now = clock::now();
+        let (second, micro) = (now.as_second(), now.subsec_microsecond());
+        let name = format!("{second}.M{micro:06}P{}.lodge", clock::unique());
         let aside = self.maildir(user).join("tmp").join(&name);
         fs::write(&aside, raw).context("write a mail")?;
         if needs::is_root() {

@@ -48,8 +48,11 @@ async fn answer(stream: &mut BufReader<TcpStream>, state: &Shared, verdict: &Ver
         }
         (Answer::Take, Some(event)) => take(stream, state, event).await?,
         (Answer::Slow(time), Some(event)) => {
-            tokio::time::sleep(*time).await;
-            take(stream, state, event).await?;
+            // A client that goes away meanwhile has not handed anything over.
+            tokio::select! {
+                () = tokio::time::sleep(*time) => take(stream, state, event).await?,
+                _gone = stream.fill_buf() => return Ok(false),
+            }
         }
     }
     Ok(true)

@@ -1,6 +1,8 @@
 //! Libraries: which crate may name which (the same list as `.deny.toml`), and one version of each in the build.
 
 use super::Finding;
+use crate::shell;
+use anyhow::Result;
 use cargo_metadata::{DependencyKind, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +28,14 @@ const WRAPPERS: &[(&str, &[&str])] = &[
 const MEASURES: &str = "lodge-e2e";
 
 /// Libraries of which more than one version is in the build, with the reason why that is borne.
-const TWICE: &[(&str, &str)] = &[];
+const TWICE: &[(&str, &str)] = &[
+    ("async-channel", "async-imap's stop-token still uses version 1"),
+    ("event-listener", "of async-channel 1, see there"),
+    ("foldhash", "of hashbrown 0.15, see there"),
+    ("hashbrown", "whatlang still uses 0.15"),
+    ("thiserror", "async-imap still uses version 1"),
+    ("untrusted", "aws-lc-rs and rustls-webpki do not agree yet"),
+];
 
 /// Every library that is named where it should not be.
 pub(super) fn wrappers(metadata: &Metadata) -> Vec<Finding> {
@@ -46,17 +55,30 @@ pub(super) fn wrappers(metadata: &Metadata) -> Vec<Finding> {
     findings
 }
 
+/// What ends up in the gateway: no dev- or build-dependencies, nothing that only the compiler runs. One package a line.
+///
+/// # Errors
+/// Where cargo cannot tell.
+pub(super) fn built_in() -> Result<String> {
+    let arguments =
+        ["tree", "--locked", "--package", "lodge", "--edges", "normal,no-proc-macro", "--prefix", "none"];
+    shell::output(shell::cargo().args(arguments))
+}
+
 /// Every library that is in the build in more than one version without a reason on the list, and every reason that
 /// has outlived its cause.
-pub(super) fn duplicates(metadata: &Metadata) -> Vec<Finding> {
-    let mut versions: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for package in built(metadata) {
-        versions.entry(package.name.as_str()).or_default().insert(package.version.to_string());
+pub(super) fn duplicates(tree: &str) -> Vec<Finding> {
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in tree.lines() {
+        let mut words = line.split_whitespace();
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            versions.entry(name).or_default().insert(version);
+        }
     }
     let mut findings = Vec::new();
     for (name, found) in &versions {
         if found.len() > 1 && !TWICE.iter().any(|(allowed, _)| allowed == name) {
-            let list = found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let list = found.iter().copied().collect::<Vec<_>>().join(", ");
             findings
                 .push(Finding(format!("{name} is in the build as {list}; unify, or list it with a reason")));
         }
@@ -69,23 +91,16 @@ pub(super) fn duplicates(metadata: &Metadata) -> Vec<Finding> {
     findings
 }
 
-/// The packages that a build for this platform compiles in for normal use: no dev-dependencies, no other platforms.
-fn built(metadata: &Metadata) -> Vec<&cargo_metadata::Package> {
-    let Some(resolve) = &metadata.resolve else { return Vec::new() };
-    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
-    let mut reached = BTreeSet::new();
-    let gateway = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == "lodge");
-    let mut waiting: Vec<_> = gateway.into_iter().map(|package| &package.id).collect();
-    while let Some(id) = waiting.pop() {
-        if !reached.insert(id) {
-            continue;
-        }
-        let Some(node) = nodes.get(id) else { continue };
-        let normal = node
-            .deps
-            .iter()
-            .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
-        waiting.extend(normal.map(|dependency| &dependency.pkg));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_versions_are_found_and_repeats_are_not() {
+        let excused: String =
+            TWICE.iter().map(|(name, _)| format!("{name} v1.0.0\n{name} v2.0.0\n")).collect();
+        assert!(duplicates(&format!("{excused}serde v1.0.0\nserde v1.0.0 (*)\n")).is_empty());
+        assert_eq!(duplicates(&format!("{excused}serde v1.0.0\nserde v2.0.0\n")).len(), 1);
+        assert_eq!(duplicates("").len(), TWICE.len());
     }
-    metadata.packages.iter().filter(|package| reached.contains(&package.id)).collect()
 }

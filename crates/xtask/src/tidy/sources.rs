@@ -35,14 +35,14 @@ fn has_sign(file: &SourceFile) -> bool {
     first.is_some_and(|line| line.starts_with("//!"))
 }
 
-/// Put together here, so that this file is no finding of its own.
+/// Put together here, so that this file is no finding of its own. A test that is left out says why: `#[ignore = "…"]`.
 fn loose_ends() -> [String; 6] {
     [
         ["to", "do!("].concat(),
         ["unimple", "mented!("].concat(),
         ["FIX", "ME"].concat(),
         ["TO", "DO"].concat(),
-        ["#[ig", "nore"].concat(),
+        ["#[ig", "nore]"].concat(),
         ["#[al", "low("].concat(),
     ]
 }

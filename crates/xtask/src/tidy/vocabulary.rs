@@ -44,6 +44,10 @@ const WORDS: &[&str] = &[
     "webhook",
 ];
 
+/// A file and a word that it needs, with the reason.
+const NEEDED: &[(&str, &str, &str)] =
+    &[("crates/lodge-telemetry/src/logging.rs", "imap", "names the libraries whose logs are held back")];
+
 /// Every channel word in the code of an inner room.
 pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let inner = files.iter().filter(|file| {
@@ -64,6 +68,9 @@ fn findings(file: &SourceFile) -> Vec<Finding> {
             break;
         }
         for word in words_of(code_of(line)).filter(|word| WORDS.contains(&word.as_str())) {
+            if NEEDED.iter().any(|(path, needed, _)| *path == file.path && *needed == word) {
+                continue;
+            }
             let place = format!("{}:{}", file.path, at + 1);
             findings
                 .push(Finding(format!("{place}: `{word}` is a channel's word; carry it as an opaque value")));
