@@ -77,7 +77,7 @@ pub struct ConversationChange {
     pub queue: Option<String>,
     /// Somebody the core adds: as unverified; nothing where they take part already.
     pub participant: Option<PartyHandle>,
-    /// Later contacts land on this conversation instead. Not taken where it is unknown or leads back here over any
+    /// Later contacts land on this conversation instead, and who took part comes along. Not taken where it is unknown or leads back here over any
     /// number of merges; a later merge replaces an earlier one.
     pub merged_into: Option<ConversationId>,
 }

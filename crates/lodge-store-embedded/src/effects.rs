@@ -139,6 +139,27 @@ fn position(tx: &Tx<'_>, brand: i64, id: &ConversationId) -> Result<Option<(i64,
     Ok(statement.query_row(params![id.as_str(), brand], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
+/// The number and id of the conversation that contacts of `id` land on by now.
+fn survivor(tx: &Tx<'_>, brand: i64, id: &ConversationId) -> Result<Option<(i64, ConversationId)>, Failure> {
+    let Some(mut at) = position(tx, brand, id)? else { return Ok(None) };
+    let mut landing = id.clone();
+    while let Some(next) = codec::optional(at.1.take(), ConversationId::parse)? {
+        let Some(found) = position(tx, brand, &next)? else { break };
+        (at, landing) = (found, next);
+    }
+    Ok(Some((at.0, landing)))
+}
+
+/// Who takes part in the conversation `from` takes part where its contacts land from now on.
+fn bring_along(tx: &Tx<'_>, brand: i64, from: i64, into: &ConversationId) -> Result<(), Failure> {
+    let Some((to, _)) = survivor(tx, brand, into)? else { return Ok(()) };
+    let copy = "INSERT INTO participants(conv, kind, handle, assurance) \
+                SELECT ?2, kind, handle, assurance FROM participants WHERE conv = ?1 \
+                ON CONFLICT(conv, kind, handle) DO UPDATE SET assurance = max(assurance, excluded.assurance)";
+    tx.db.prepare_cached(copy)?.execute(params![from, to])?;
+    Ok(())
+}
+
 /// Gives a later event its place in the surviving conversation; `None` where it has one, or there is no conversation.
 fn record(
     tx: &Tx<'_>,
@@ -146,25 +167,23 @@ fn record(
     event: &EventId,
     conversation: &ConversationId,
 ) -> Result<Option<(ConversationId, u64)>, Failure> {
-    let Some(mut at) = position(tx, brand, conversation)? else { return Ok(None) };
-    let mut landing = conversation.clone();
-    while let Some(next) = codec::optional(at.1.take(), ConversationId::parse)? {
-        let Some(found) = position(tx, brand, &next)? else { break };
-        (at, landing) = (found, next);
-    }
+    let Some((at, landing)) = survivor(tx, brand, conversation)? else { return Ok(None) };
     let insert = "INSERT INTO recorded(event, brand, conv) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-    if tx.db.prepare_cached(insert)?.execute(params![event.as_str(), brand, at.0])? == 0 {
+    if tx.db.prepare_cached(insert)?.execute(params![event.as_str(), brand, at])? == 0 {
         return Ok(None);
     }
     let update = "UPDATE conversations SET sequence = sequence + 1 WHERE pos = ?1 RETURNING sequence";
-    let sequence = tx.db.prepare_cached(update)?.query_row([at.0], |row| row.get(0))?;
+    let sequence = tx.db.prepare_cached(update)?.query_row([at], |row| row.get(0))?;
     Ok(Some((landing, codec::count(sequence))))
 }
 
 fn alter(tx: &Tx<'_>, brand: i64, id: &ConversationId, change: &ConversationChange) -> Result<(), Failure> {
     let Some((pos, _)) = position(tx, brand, id)? else { return Ok(()) };
     let merged_into = match &change.merged_into {
-        Some(into) if may_merge(tx, brand, id, into)? => Some(into.as_str()),
+        Some(into) if may_merge(tx, brand, id, into)? => {
+            bring_along(tx, brand, pos, into)?;
+            Some(into.as_str())
+        }
         _ => None,
     };
     let reopen_until = change.reopen_until.filter(|_| change.status == Some(ConversationStatus::Closed));

@@ -21,6 +21,21 @@ local function leads(from, to)
   return true
 end
 
+-- Who takes part in `from` takes part in `to` as well, each with the higher assurance.
+local function bring_along(from, to)
+  local people = call('HGET', P .. 'c:' .. from, 'people') or '\n'
+  local there = call('HGET', P .. 'c:' .. to, 'people') or '\n'
+  for party, assurance in people:gmatch('([^\n]+)\t(%d)\n') do
+    local _, at = there:find('\n' .. party .. '\t', 1, true)
+    if not at then
+      there = there .. party .. '\t' .. assurance .. '\n'
+    elseif tonumber(there:sub(at + 1, at + 1)) < tonumber(assurance) then
+      there = there:sub(1, at) .. assurance .. there:sub(at + 2)
+    end
+  end
+  call('HSET', P .. 'c:' .. to, 'people', there)
+end
+
 local READ = {
   E = function() -- enqueue
     return { id = id(), lane = name(), kind = name(), conv = optional_id(), seq = take(), due = time(), static = take() }
@@ -136,13 +151,16 @@ function DO.C(e)
   end
   if e.ext ~= '' then call('HSET', key, 'ext', e.ext:sub(2)) end
   if e.queue ~= '' then call('HSET', key, 'queue', e.queue:sub(2)) end
+  if e.into ~= '' and known(e.into) and not leads(e.into, e.conv) then
+    bring_along(e.conv, survivor(e.into))
+    call('HSET', key, 'merged', e.into)
+  end
   if e.handle ~= '' then
     local people = call('HGET', key, 'people') or '\n'
     if not people:find('\n' .. e.handle:sub(2) .. '\t', 1, true) then
       call('HSET', key, 'people', people .. e.handle:sub(2) .. '\t1\n')
     end
   end
-  if e.into ~= '' and known(e.into) and not leads(e.into, e.conv) then call('HSET', key, 'merged', e.into) end
 end
 function DO.O(e)
   if e.version == 1 then call('APPEND', P .. 'n:' .. e.conv, 'o' .. e.id) end

@@ -55,7 +55,7 @@ macro_rules! store_conformance {
                 closed_without_a_window_follows programs_leave_it_closed other_statuses_continue
                 another_status_clears_the_window;
             merging: contacts_land_on_the_survivor chains_are_followed cycles_are_not_written
-                unknown_survivors_are_not_written a_later_merge_replaces participants_stay_behind;
+                unknown_survivors_are_not_written a_later_merge_replaces participants_come_along;
             effects: guard_makes_repeats_harmless guard_tells_other_content stale_outbound_applies_nothing
                 outbound_versions_within_a_step outbound_is_listed_in_order record_numbers_without_gaps
                 record_lands_on_the_survivor record_of_an_unknown_conversation publish_freezes_bytes

@@ -115,6 +115,9 @@ pub(super) fn perform(state: &mut State, brand: &BrandName, effect: &Effect, now
 
 fn alter(state: &mut State, brand: &BrandName, id: &ConversationId, change: &ConversationChange) {
     let merged_into = change.merged_into.as_ref().filter(|into| may_merge(state, brand, id, into)).cloned();
+    if let Some(into) = &merged_into {
+        bring_along(state, brand, id, into);
+    }
     let Some(conversation) = state.conversation_mut(brand, id) else { return };
     if let Some(status) = change.status {
         conversation.status = status;
@@ -134,6 +137,19 @@ fn alter(state: &mut State, brand: &BrandName, id: &ConversationId, change: &Con
     }
     if merged_into.is_some() {
         conversation.merged_into = merged_into;
+    }
+}
+
+/// Who takes part in `id` takes part where its contacts land from now on.
+fn bring_along(state: &mut State, brand: &BrandName, id: &ConversationId, into: &ConversationId) {
+    let people = state.conversation(brand, id).map(|from| from.participants.clone()).unwrap_or_default();
+    let survivor = state.survivor(brand, into);
+    let Some(to) = survivor.and_then(|survivor| state.conversation_mut(brand, &survivor)) else { return };
+    for (handle, assurance) in people {
+        match to.participants.iter_mut().find(|(known, _)| *known == handle) {
+            Some((_, highest)) => *highest = (*highest).max(assurance),
+            None => to.participants.push((handle, assurance)),
+        }
     }
 }
 

@@ -81,17 +81,24 @@ pub async fn a_later_merge_replaces(t: &dyn StoreUnderTest) {
     assert_eq!(s.accept(answer("<2@b>", "<a@b>")).await.conversation, c);
 }
 
-/// Who took part in the merged conversation alone is a stranger to the survivor: signed keys still carry them there.
-pub async fn participants_stay_behind(t: &dyn StoreUnderTest) {
+/// Who took part in the merged conversation goes on in the survivor, with what they are known by; strangers stay out.
+pub async fn participants_come_along(t: &dyn StoreUnderTest) {
     let s = scene(t);
     let a = s.accept(first("<a@b>")).await;
     let b = s.accept(first("<b@b>").from("bob@example.com")).await;
+    let c = s.accept(first("<c@b>").from("cleo@example.com")).await;
+    s.merge(&b.conversation, &c.conversation).await;
     s.merge(&a.conversation, &b.conversation).await;
-    let refused = s.accept(answer("<2@b>", "<a@b>")).await;
-    assert_eq!((refused.placement, refused.suggested_parent), (Placement::New, Some(b.reference.clone())));
-    let joined = s.accept(first("<3@b>").signed_key("<a@b>")).await;
+    let joined = s.accept(answer("<2@b>", "<a@b>")).await;
+    assert_eq!((&joined.conversation, joined.placement), (&c.conversation, Placement::Appended));
+    assert_eq!(joined.flags, BTreeSet::new());
+    let weaker = s.accept(answer("<3@b>", "<a@b>").unverified()).await;
+    assert_eq!((weaker.placement, weaker.suggested_parent), (Placement::New, Some(c.reference.clone())));
+    let stranger = s.accept(answer("<4@b>", "<a@b>").from("mallory@example.com")).await;
+    assert_eq!((stranger.placement, stranger.suggested_parent), (Placement::New, Some(c.reference.clone())));
+    let signed = s.accept(first("<5@b>").from("mallory@example.com").signed_key("<a@b>")).await;
     assert_eq!(
-        (&joined.conversation, joined.flags),
-        (&b.conversation, BTreeSet::from([Flag::NewParticipant]))
+        (&signed.conversation, signed.flags),
+        (&c.conversation, BTreeSet::from([Flag::NewParticipant]))
     );
 }
