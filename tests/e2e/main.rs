@@ -31,6 +31,7 @@ mod postfix_loop;
 mod redis_restart;
 mod replies;
 mod rig_stands;
+mod sandbox;
 mod security_contacts;
 mod security_operations;
 mod smtp_refusals;

@@ -3,6 +3,7 @@
 //!
 //! Start reading in `house.rs`; a scenario builds a [`House`], lets a [`Gateway`] run in it, and looks at what arrives.
 
+pub mod browser;
 pub mod clock;
 pub mod core;
 pub mod desk;

@@ -16,6 +16,8 @@ const SERVERS: &[Server] = &[
     Server { program: "redis-sentinel", package: "redis-sentinel" },
     Server { program: "dovecot", package: "dovecot-imapd" },
     Server { program: "postfix", package: "postfix" },
+    Server { program: "chromium", package: "chromium" },
+    Server { program: "chromedriver", package: "chromium-driver" },
 ];
 
 /// Installs what is missing.

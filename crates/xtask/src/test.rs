@@ -38,6 +38,10 @@ pub(crate) fn run(may_install: bool, rest: &[String]) -> Result<()> {
 /// The servers whose absence is a failure instead of a skip. Postfix starts its own instance only as the superuser.
 fn required() -> String {
     let asked = shell::variable("E2E_REQUIRE");
-    let here = if install::is_root() { "redis,dovecot,postfix" } else { "redis,dovecot" };
+    let here = if install::is_root() {
+        "redis,dovecot,chromium,chromedriver,postfix"
+    } else {
+        "redis,dovecot,chromium,chromedriver"
+    };
     asked.unwrap_or_else(|| here.to_owned())
 }
