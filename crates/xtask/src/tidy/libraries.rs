@@ -34,7 +34,6 @@ const TWICE: &[(&str, &str)] = &[
     ("foldhash", "of hashbrown 0.15, see there"),
     ("hashbrown", "whatlang still uses 0.15"),
     ("thiserror", "async-imap still uses version 1"),
-    ("untrusted", "aws-lc-rs and rustls-webpki do not agree yet"),
 ];
 
 /// Every library that is named where it should not be.
