@@ -24,6 +24,7 @@ mod core_outage;
 mod crash_points;
 mod crash_random;
 mod events_feed;
+mod full_disk;
 mod graceful_stop;
 mod mail_becomes_ticket;
 mod mailbox;
