@@ -23,6 +23,7 @@ mod commands;
 mod core_outage;
 mod crash_points;
 mod crash_random;
+mod documents;
 mod events_feed;
 mod full_disk;
 mod graceful_stop;

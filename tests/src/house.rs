@@ -316,3 +316,19 @@ impl House {
         Ok(command)
     }
 }
+
+impl Drop for House {
+    /// Every scenario ends with a look at what was logged: no panic, and no secret (J12). After a failure, with its end.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the gateway's log ends with:{}", gateway::tail(&self.log()));
+            return;
+        }
+        let log = self.log_text();
+        assert!(!log.contains("panicked at"), "the gateway panicked:{}", gateway::tail(&self.log()));
+        let secret = core::SECRET.trim_start_matches("whsec_");
+        for canary in [secret, core::TOKEN, dovecot::PASSWORD, OTHER_PASSWORD] {
+            assert!(!log.contains(canary), "a secret is in the log");
+        }
+    }
+}

@@ -43,6 +43,26 @@ pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
+/// Every link of a document to a place that is not there.
+pub(super) fn links(root: &Path, files: &[SourceFile]) -> Vec<Finding> {
+    let documents = files.iter().filter(|file| file.path.ends_with(".md"));
+    let links = documents.flat_map(|file| targets(&file.text).map(move |target| (file, target)));
+    let broken = links.filter(|(file, target)| {
+        let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
+        !root.join(folder).join(target).exists()
+    });
+    broken
+        .map(|(file, target)| Finding(format!("{}: links to {target}, which is not there", file.path)))
+        .collect()
+}
+
+/// The relative targets of a document's links, without what follows `#`.
+fn targets(text: &str) -> impl Iterator<Item = &str> {
+    let all = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let paths = all.filter(|target| !target.contains("://") && !target.contains(char::is_whitespace));
+    paths.filter_map(|target| target.split('#').next()).filter(|target| !target.is_empty())
+}
+
 /// Whether the folder of `stem` keeps an answer per file; hostile corpora assert one property of them all instead, and
 /// a folder says so by having no answer at all.
 fn has_answers(files: &[SourceFile], stem: &str) -> bool {
@@ -66,6 +86,15 @@ mod tests {
             },
         };
         paths.iter().map(file).collect()
+    }
+
+    #[test]
+    fn links_to_nowhere_are_found() {
+        let found: Vec<_> = targets("[a](b.md#c) [d](https://e) [f](#g) [h](../i/)").collect();
+        assert_eq!(found, ["b.md", "../i/"]);
+        let document = |text: &str| vec![SourceFile { path: "README.md".to_owned(), text: text.to_owned() }];
+        assert_eq!(links(Path::new("/nowhere"), &document("[a](b.md)")).len(), 1);
+        assert!(links(Path::new("/"), &document("[a](.)")).is_empty());
     }
 
     #[test]
