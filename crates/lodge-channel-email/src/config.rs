@@ -257,14 +257,37 @@ mod tests {
         assert!(imap.idle && settings.smtp.is_none() && settings.copies == CopiesSetting::One);
     }
 
+    /// Settings that name every table and every secret.
+    fn whole() -> serde_json::Value {
+        json!({
+            "provider": "imap", "from": "Acme <support@acme.example>",
+            "imap": { "host": "imap.acme.example", "username": "support", "password": "env:P" },
+            "smtp": { "host": "smtp.acme.example", "username": "support", "password": "file:p" }
+        })
+    }
+
     #[test]
-    fn unknown_keys_and_passwords_in_clear_are_refused() {
-        for wrong in [
-            json!({ "host": "h", "username": "u", "password": "env:P", "pol": "60s" }),
-            json!({ "host": "h", "username": "u", "password": "hunter2" }),
-        ] {
-            let error = serde_json::from_value::<ImapSettings>(wrong).unwrap_err().to_string();
-            assert!(!error.contains("hunter2"), "{error}");
+    fn t67_unknown_keys_are_errors_in_every_table() {
+        assert!(serde_json::from_value::<EmailSettings>(whole()).is_ok());
+        for table in ["", "/imap", "/smtp"] {
+            for typo in ["pol", "pasword", "Host", "insecure_skip_verify", "verify"] {
+                let mut settings = whole();
+                settings.pointer_mut(table).unwrap()[typo] = json!(true);
+                let error = serde_json::from_value::<EmailSettings>(settings).unwrap_err().to_string();
+                assert!(error.contains("unknown field") && error.contains(typo), "{table}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn t67_secrets_in_clear_are_refused_and_not_repeated() {
+        for place in ["/imap/password", "/smtp/password"] {
+            for secret in ["hunter2", "env:", "file:", "plain:hunter2", ""] {
+                let mut settings = whole();
+                *settings.pointer_mut(place).unwrap() = json!(secret);
+                let error = serde_json::from_value::<EmailSettings>(settings).unwrap_err().to_string();
+                assert!(error.contains("never in clear") && !error.contains("hunter2"), "{place}: {error}");
+            }
         }
     }
 }

@@ -47,6 +47,72 @@ const SHARED: &[&str] = &[
     "sharepoint.com",
 ];
 
+/// Names of providers whose mailboxes belong to strangers to each other, under whatever top-level domain.
+const MAILBOX_PROVIDERS: &[&str] = &[
+    "gmail",
+    "googlemail",
+    "outlook",
+    "hotmail",
+    "live",
+    "msn",
+    "yahoo",
+    "ymail",
+    "rocketmail",
+    "icloud",
+    "me",
+    "mac",
+    "aol",
+    "gmx",
+    "web",
+    "freenet",
+    "t-online",
+    "mail",
+    "inbox",
+    "bk",
+    "list",
+    "yandex",
+    "rambler",
+    "proton",
+    "protonmail",
+    "pm",
+    "tutanota",
+    "tuta",
+    "posteo",
+    "mailbox",
+    "fastmail",
+    "zoho",
+    "hey",
+    "orange",
+    "wanadoo",
+    "free",
+    "laposte",
+    "sfr",
+    "libero",
+    "virgilio",
+    "tiscali",
+    "qq",
+    "163",
+    "126",
+    "sina",
+    "naver",
+    "daum",
+    "hanmail",
+    "comcast",
+    "verizon",
+    "btinternet",
+    "seznam",
+    "wp",
+    "o2",
+    "onet",
+    "interia",
+    "ziggo",
+    "kpnmail",
+    "bluewin",
+    "bigpond",
+    "uol",
+    "rediffmail",
+];
+
 /// The verdict on a sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -153,6 +219,13 @@ pub(crate) fn same_organisation(a: &str, b: &str) -> bool {
     a == b || organisation(a).is_some_and(|o| organisation(b).as_ref() == Some(&o))
 }
 
+/// Whether people of two domains belong to one house: one organisation, and none that lends mailboxes to everybody (T02).
+pub(crate) fn same_house(a: &str, b: &str) -> bool {
+    let name = organisation(a).unwrap_or_else(|| a.to_owned());
+    let lends = MAILBOX_PROVIDERS.contains(&name.split('.').next().unwrap_or_default());
+    same_organisation(a, b) && !lends
+}
+
 /// The organisational domain, where it can be told.
 fn organisation(domain: &str) -> Option<String> {
     let labels: Vec<&str> = domain.split('.').collect();
@@ -254,6 +327,15 @@ mod tests {
         ] {
             assert_eq!(verdict(&head).0, want, "{head}");
         }
+    }
+
+    #[test]
+    fn t02_customers_of_one_mailbox_provider_are_no_house() {
+        assert!(same_house("example.com", "example.com") && same_house("mail.example.com", "example.com"));
+        for shared in ["gmail.com", "yahoo.co.uk", "gmx.net", "hotmail.fr", "web.de"] {
+            assert!(!same_house(shared, shared), "{shared}");
+        }
+        assert!(!same_house("example.com", "evil.example"));
     }
 
     #[test]

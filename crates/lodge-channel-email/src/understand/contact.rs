@@ -379,8 +379,7 @@ impl<'a> Mail<'a> {
         }
         // An answer goes elsewhere only where the sender is known, stays in the house, or is a program that says so (T02).
         let reply_to = self.facts.reply_to.as_ref().map(|m| m.address.clone()).filter(|address| {
-            let same_house =
-                authentication::same_organisation(&domain_of(address), &domain_of(&from.address));
+            let same_house = authentication::same_house(&domain_of(address), &domain_of(&from.address));
             verdict.assurance != Assurance::Failed
                 && (verdict.assurance == Assurance::Authenticated
                     || same_house

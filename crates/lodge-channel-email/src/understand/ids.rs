@@ -31,7 +31,8 @@ pub(crate) fn normalise(raw: &[u8]) -> Option<String> {
     (!id.is_empty() && id != "@").then_some(id)
 }
 
-/// The ids in a field, in order, each once: only `<…@…>` where there are brackets at all.
+/// The ids in a field, in order, each once: only `<…@…>` where there are brackets at all. Of very many the first and the
+/// newest, which stand last (T73).
 pub(crate) fn list(raw: &[u8]) -> Vec<String> {
     let unfolded = words::unfold(raw);
     let text = String::from_utf8_lossy(&unfolded);
@@ -42,8 +43,12 @@ pub(crate) fn list(raw: &[u8]) -> Vec<String> {
         }
     };
     if text.contains('<') {
-        for piece in text.split('<').skip(1).take(limits::REFERENCES) {
-            add(piece.split('>').next().unwrap_or_default());
+        let pieces: Vec<&str> = text.split('<').skip(1).collect();
+        let left_out = pieces.len().saturating_sub(limits::REFERENCES);
+        for (at, piece) in pieces.into_iter().enumerate() {
+            if at == 0 || at > left_out {
+                add(piece.split('>').next().unwrap_or_default());
+            }
         }
     } else if !text.trim().contains(' ') || text.split_whitespace().all(|w| w.contains('@')) {
         text.split([' ', ',', ';']).take(limits::REFERENCES).for_each(add);
@@ -98,6 +103,8 @@ mod tests {
         assert!(list(b"Your message of Tuesday").is_empty());
         assert_eq!(list(b"<a@b><a@b>\r\n <c@d>"), ["a@b", "c@d"]);
         let many: String = (0..limits::REFERENCES + 9).map(|n| format!("<{n}@x>")).collect();
-        assert_eq!(list(many.as_bytes()).len(), limits::REFERENCES);
+        let taken = list(many.as_bytes());
+        assert_eq!(taken.len(), limits::REFERENCES);
+        assert_eq!((taken[0].as_str(), taken[1].as_str()), ("0@x", "10@x"), "the first and the newest");
     }
 }

@@ -22,6 +22,10 @@ pub const PARTS: usize = 1_000;
 pub const RECIPIENTS: usize = 1_000;
 /// Message-IDs read from In-Reply-To and References.
 pub const REFERENCES: usize = 100;
+/// Fields of one name that Message-IDs are read from; an honest mail has one.
+pub const REFERENCE_FIELDS: usize = 10;
+/// Reply addresses whose signature is checked.
+pub const TOKENS: usize = 8;
 /// Bytes of text kept.
 pub const TEXT: usize = 1024 * 1024;
 /// Bytes of HTML given to a tree builder.

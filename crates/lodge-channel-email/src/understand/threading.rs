@@ -34,8 +34,12 @@ pub(crate) struct Facts<'a> {
 
 /// Reads all keys.
 pub(crate) fn read(fields: &Fields<'_>, facts: &Facts<'_>, surroundings: &Surroundings) -> Threads {
-    let in_reply_to: Vec<String> =
-        fields.every("in-reply-to").flat_map(ids::list).take(limits::REFERENCES).collect();
+    let in_reply_to: Vec<String> = fields
+        .every("in-reply-to")
+        .take(limits::REFERENCE_FIELDS)
+        .flat_map(ids::list)
+        .take(limits::REFERENCES)
+        .collect();
     let references = references(fields);
     let mut threads = Threads { in_reply_to, references, ..Threads::default() };
     let signed = if facts.verification { JoinCondition::IfParticipant } else { JoinCondition::Always };
@@ -52,7 +56,7 @@ pub(crate) fn read(fields: &Fields<'_>, facts: &Facts<'_>, surroundings: &Surrou
 
 fn references(fields: &Fields<'_>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for id in fields.every("references").flat_map(ids::list) {
+    for id in fields.every("references").take(limits::REFERENCE_FIELDS).flat_map(ids::list) {
         if all.len() < limits::REFERENCES && !all.contains(&id) {
             all.push(id);
         }
@@ -71,16 +75,16 @@ impl Threads {
 
     fn signed_addresses(&mut self, fields: &Fields<'_>, around: &Surroundings, condition: JoinCondition) {
         let Some(shape) = &around.reply_address else { return };
-        for name in ["delivered-to", "x-original-to", "envelope-to", "to", "cc"] {
-            for raw in fields.every(name).take(50) {
-                for mailbox in address::parse_list(raw, None) {
-                    let token = shape.token_in(&mailbox.address);
-                    let reference =
-                        token.and_then(|t| read_address_token(&around.keys, &around.inbox.brand, &t));
-                    let value = reference.and_then(|r| reference_key(&r));
-                    self.push(value, condition, &format!("{name}, reply address signed by us"));
-                }
-            }
+        let named = ["delivered-to", "x-original-to", "envelope-to", "to", "cc"].into_iter();
+        let lists = named.flat_map(|name| fields.every(name).take(50).map(move |raw| (name, raw)));
+        let mailboxes =
+            lists.flat_map(|(name, raw)| address::parse_list(raw, None).into_iter().map(move |m| (name, m)));
+        let tokens = mailboxes.filter_map(|(name, m)| Some((name, shape.token_in(&m.address)?)));
+        // Each costs a signature check: a list of ten thousand must not (T74).
+        for (name, token) in tokens.take(limits::TOKENS) {
+            let reference = read_address_token(&around.keys, &around.inbox.brand, &token);
+            let value = reference.and_then(|r| reference_key(&r));
+            self.push(value, condition, &format!("{name}, reply address signed by us"));
         }
     }
 
