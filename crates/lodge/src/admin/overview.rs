@@ -66,6 +66,9 @@ fn inboxes(out: &mut String, house: &House) -> std::fmt::Result {
             report.part
         )?;
     }
+    if house.health().is_empty() {
+        writeln!(out, "<tr><td class=\"soft\" colspan=\"4\">no inbox fetches by itself</td></tr>")?;
+    }
     writeln!(out, "</table></div>")
 }
 
@@ -86,7 +89,7 @@ fn lanes(out: &mut String, house: &House, depths: &[lodge_domain::ports::LaneDep
         )?;
     }
     if depths.is_empty() {
-        writeln!(out, "<tr><td class=\"soft\">nothing waits</td></tr>")?;
+        writeln!(out, "<tr><td class=\"soft\" colspan=\"4\">nothing waits</td></tr>")?;
     }
     writeln!(out, "</table></div>")
 }
