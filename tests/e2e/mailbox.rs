@@ -3,7 +3,7 @@
 use crate::support::contact;
 use anyhow::Result;
 use lodge_e2e::{House, Mail, Plan, Store};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 on_both_stores!(a05_a_new_uidvalidity_doubles_nothing, a12_a_poison_mail_stops_nobody);
 
@@ -122,6 +122,27 @@ async fn a13_a_mailbox_that_is_down_is_its_own_trouble() -> Result<()> {
     let _gateway = house.run().await?;
     house.dovecot.deliver("support", &Mail::unverified("ann@example.com").subject("Unaffected"))?;
     house.exactly(1, 20).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a14_two_gateways_share_a_mailbox_and_one_takes_over() -> Result<()> {
+    let Some(house) = House::build(Plan::on(Store::Redis)).await? else { return Ok(()) };
+    let first = house.run().await?;
+    let mut second = house.run_second().await?;
+    for number in 0..20 {
+        house
+            .dovecot
+            .deliver("support", &Mail::unverified("ann@example.com").subject(&format!("Shared {number}")))?;
+    }
+    house.exactly(20, 30).await?;
+    first.kill()?;
+    house.dovecot.deliver("support", &Mail::unverified("ann@example.com").subject("After the first died"))?;
+    let died = Instant::now();
+    house.until("the second takes over", 75, || house.core.contact("After the first died").is_some()).await?;
+    assert!(died.elapsed() < Duration::from_secs(60), "took {:?}", died.elapsed());
+    house.exactly(21, 10).await?;
+    assert!(!second.has_ended()?);
+    Ok(())
 }
 
 fn count(folder: &std::path::Path) -> usize {

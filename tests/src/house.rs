@@ -234,6 +234,27 @@ impl House {
         Ok(Gateway { process, log: self.log(), internal: self.internal() })
     }
 
+    /// Starts a second gateway on the same store and mailbox, with listeners and a name of its own, and waits until it
+    /// is ready.
+    ///
+    /// # Errors
+    /// Where it does not become ready.
+    pub async fn run_second(&self) -> Result<Gateway> {
+        let (listen, internal) = (ports::free()?, ports::free()?);
+        let own = self.settings().replace(&self.ports.0.to_string(), &listen.to_string());
+        let own = own.replace(&self.ports.1.to_string(), &internal.to_string());
+        let own = own.replace("[server]\n", "[server]\nnode = \"second\"\n");
+        let config = self.folder().join("second.toml");
+        fs::write(&config, own).context("write the second configuration")?;
+        let mut command = self.lodge()?;
+        command.args(["run", "--config"]).arg(&config);
+        let process = process::Process::start(&mut command, &self.log())?;
+        let mut gateway =
+            Gateway { process, log: self.log(), internal: format!("http://127.0.0.1:{internal}") };
+        gateway.ready().await?;
+        Ok(gateway)
+    }
+
     /// Runs another command of the gateway, with `input` as its standard input, for at most 60 s.
     ///
     /// # Errors
