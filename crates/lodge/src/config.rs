@@ -8,7 +8,7 @@ mod reference;
 mod secrets;
 mod values;
 
-pub use check::{Checked, CheckedCore, CheckedInbox, StoreUrl, Triage};
+pub use check::{Checked, CheckedCore, CheckedInbox, StoreUrl, Triage, template_files};
 pub use load::{Loaded, LoadedInbox, Place, SectionReader, load, load_text};
 pub use model::{
     AcknowledgeTo, AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogFormatName, LogSection,

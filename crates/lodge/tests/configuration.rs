@@ -163,3 +163,22 @@ fn the_reference_names_every_key_of_the_example() {
         assert!(reference.contains(key), "{key}");
     }
 }
+
+#[test]
+fn e07_the_shipped_templates_work_and_broken_ones_are_told() {
+    let (folder, text) = with_mailbox("[acknowledgment]\ntemplates = \"texts\"\n");
+    let path = folder.path().join("lodge.toml");
+    let refused = load_text(&path, &text).check().err().unwrap();
+    assert!(refused.0[0].reason.contains("cannot be read"), "{refused}");
+    let texts = folder.path().join("texts");
+    std::fs::create_dir(&texts).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/templates/acknowledgment");
+    for language in ["en.txt", "de.txt"] {
+        std::fs::copy(shipped.join(language), texts.join(language)).unwrap();
+    }
+    assert!(load_text(&path, &text).check().is_ok());
+    std::fs::write(texts.join("fr.txt"), "Re: {{ subjet }}\n\nBonjour\n").unwrap();
+    let refused = load_text(&path, &text).check().err().unwrap();
+    assert_eq!(refused.0.len(), 1, "{refused}");
+    assert!(refused.0[0].reason.contains("fr.txt") && refused.0[0].line == 2, "{refused}");
+}

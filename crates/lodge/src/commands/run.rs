@@ -100,7 +100,11 @@ async fn patiently(
         .context("constant bounds are valid")?;
     let mut failures = 0;
     loop {
-        let error = match open_store(checked, true).await {
+        let opened = tokio::select! {
+            opened = open_store(checked, true) => opened,
+            () = shutdown.soft.cancelled() => return Ok(None),
+        };
+        let error = match opened {
             Ok(store) => {
                 if let Some(waiting) = waiting {
                     waiting.end().await;

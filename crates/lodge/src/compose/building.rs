@@ -333,7 +333,7 @@ pub(super) fn live(checked: &Checked) -> anyhow::Result<Live> {
         ..Settings::default()
     };
     let folder = section.templates.as_ref().map(|folder| checked.folder.join(folder));
-    let own = folder.map(|folder| template_files(&folder)).transpose()?.unwrap_or_default();
+    let own = folder.map(|folder| crate::config::template_files(&folder)).transpose()?.unwrap_or_default();
     let broken = |problems: Vec<TemplateProblem>| {
         let words: Vec<String> =
             problems.iter().map(|p| format!("template {}: {}", p.name, p.problem)).collect();
@@ -345,18 +345,4 @@ pub(super) fn live(checked: &Checked) -> anyhow::Result<Live> {
         .compile()
         .map_err(|_| anyhow::anyhow!("the rules do not compile: run `lodge check`"))?;
     Ok(Live { rules, settings, templates })
-}
-
-/// The files of a template folder by name.
-fn template_files(folder: &std::path::Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("the folder {}", folder.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if name.ends_with(".txt") || name.ends_with(".html") {
-            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            files.insert(name, text);
-        }
-    }
-    Ok(files)
 }

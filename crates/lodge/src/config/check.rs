@@ -9,11 +9,12 @@ use super::secrets::Secrets;
 use lodge_channel::net::is_loopback;
 use lodge_channel::{Door, Secret, SecretSource};
 use lodge_domain::{BrandName, InboxId, InboxName, NodeName};
+use lodge_pipeline::Templates;
 use lodge_ticketing::signature::SigningSecrets;
 use lodge_triage::{InboxDefault, InboxDefaults, Queues, Rule, Rules};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;
 
@@ -314,14 +315,22 @@ impl Loaded {
     }
 
     fn templates(&mut self) {
+        const KEY: &str = "acknowledgment.templates";
         let Some(folder) = self.acknowledgment.templates.clone() else { return };
-        if let Err(error) = std::fs::read_dir(self.folder.join(&folder)) {
-            let reason = format!("the folder `{folder}` cannot be read: {error}");
+        let files = match template_files(&self.folder.join(&folder)) {
+            Ok(files) => files,
+            Err(error) => {
+                let reason = format!("the folder `{folder}` cannot be read: {error}");
+                return self.note("acknowledgment", KEY, reason, "correct the path, or leave the key out");
+            }
+        };
+        for problem in Templates::new(files).err().unwrap_or_default() {
+            let reason = format!("{folder}/{}: {}", problem.name, problem.problem);
             self.note(
                 "acknowledgment",
-                "acknowledgment.templates",
+                KEY,
                 reason,
-                "correct the path, or leave the key out",
+                "correct the template; config/templates has working ones",
             );
         }
     }
@@ -395,4 +404,20 @@ fn host_name() -> String {
     let name: String =
         text.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).collect();
     if name.is_empty() { "lodge".to_owned() } else { name }
+}
+
+/// The templates in `folder` by file name: `*.txt` and `*.html`.
+///
+/// # Errors
+/// Where the folder or one of the files cannot be read.
+pub fn template_files(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if name.ends_with(".txt") || name.ends_with(".html") {
+            files.insert(name, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(files)
 }
