@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, Method, Request, StatusCode};
 use lodge_domain::ports::{Blobs, Clock};
 use lodge_domain::{BlobRef, BrandName, KeyRing, SignedDuration};
@@ -87,6 +88,52 @@ async fn forged_expired_and_unknown_links_look_alike() {
         assert_eq!(answer.0, StatusCode::NOT_FOUND);
         assert_eq!(answer, &seen[0]);
     }
+}
+
+/// Everything a token says is signed together: no part of one opens another blob.
+#[tokio::test]
+async fn t05_a_link_opens_its_own_blob_and_no_other() {
+    let house = house();
+    let mine = house.blobs.put(Bytes::from_static(b"mine")).await.unwrap();
+    let theirs = house.blobs.put(Bytes::from_static(b"they")).await.unwrap();
+    let token = |blob: &BlobRef, name: &str| {
+        let link = house.link(blob, name, "text/plain");
+        BASE64URL_NOPAD.decode(link.strip_prefix("/blobs/").unwrap().as_bytes()).unwrap()
+    };
+    let (own, foreign) = (token(&mine, "a.txt"), token(&theirs, "a.txt"));
+    assert_eq!(own.len(), foreign.len());
+    let refused = house.call(Method::GET, "/blobs/x").await;
+    assert_eq!(refused.0, StatusCode::NOT_FOUND);
+    // Version, key and expiry; size; hash; names; MAC: any run of bytes taken from the other token.
+    let borders = [0, 2, 10, 18, 50, own.len() - 16, own.len()];
+    for (at, from) in borders.iter().enumerate() {
+        for to in &borders[at + 1..] {
+            let mut spliced = own.clone();
+            spliced[*from..*to].copy_from_slice(&foreign[*from..*to]);
+            let genuine = spliced == own || spliced == foreign;
+            let answer =
+                house.call(Method::GET, &format!("/blobs/{}", BASE64URL_NOPAD.encode(&spliced))).await;
+            if genuine {
+                assert_eq!(answer.0, StatusCode::OK, "{from}..{to}");
+            } else {
+                assert_eq!(answer, refused, "{from}..{to}");
+            }
+        }
+    }
+    let stranger = KeyRing::new(&[(1, vec![2; 32])]).unwrap();
+    let base = Url::parse("https://help.example.com/").unwrap();
+    let target = LinkTarget {
+        brand: BrandName::unbranded(),
+        blob: mine,
+        name: None,
+        media_type: "text/plain".to_owned(),
+    };
+    let expires = house.clock.now() + SignedDuration::from_hours(1);
+    let forged = BlobLinks::new(stranger, &base).href(&target, expires).unwrap();
+    assert_eq!(
+        house.call(Method::GET, forged.strip_prefix("https://help.example.com").unwrap()).await,
+        refused
+    );
 }
 
 #[tokio::test]

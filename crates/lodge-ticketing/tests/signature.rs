@@ -150,6 +150,60 @@ fn t17_ids_that_move_a_border_and_doubled_headers_are_refused() {
     }
 }
 
+/// What a well-meaning program in between may make of a body: the same to a reader, other bytes.
+#[test]
+fn t18_the_signature_is_over_the_bytes_as_they_came() {
+    let secrets = secrets(&[OLD]);
+    let body = "{\"text\":\"caf\u{e9} \u{1f600}\",\"n\":1.0,\"a\":\"x/y\"}\n";
+    let map = signed(&secrets, "msg_1", body.as_bytes());
+    assert!(secrets.verify(&map, body.as_bytes(), now()).is_ok());
+    let value: serde_json::Value = serde_json::from_str(body).unwrap();
+    let reserialised = [
+        serde_json::to_string(&value).unwrap(),
+        serde_json::to_string_pretty(&value).unwrap(),
+        body.trim_end().to_owned(),
+        format!("{body}\n"),
+        format!("{body} "),
+        format!("\u{feff}{body}"),
+        body.replace('\n', "\r\n"),
+        body.replace('\u{e9}', "\\u00e9"),
+        body.replace('\u{e9}', "e\u{301}"),
+        body.replace('\u{1f600}', "\\ud83d\\ude00"),
+        body.replace("x/y", "x\\/y"),
+        body.replace("1.0", "1"),
+        body.replace("\"n\":", "\"n\": "),
+    ];
+    for other in reserialised {
+        assert_ne!(other, body);
+        assert_eq!(secrets.verify(&map, other.as_bytes(), now()), Err(SignatureError::Mismatch), "{other:?}");
+    }
+    // Bodies that are no text at all are signed and read like any other.
+    for raw in [&b"\xff\xfe\0"[..], b"", b"\r\n"] {
+        let map = signed(&secrets, "msg_1", raw);
+        assert!(secrets.verify(&map, raw, now()).is_ok(), "{raw:?}");
+    }
+}
+
+#[test]
+fn t74_a_list_of_signatures_is_cut_before_any_is_decoded() {
+    let secrets = secrets(&[OLD]);
+    let good = secrets.sign("msg_1", NOW, b"body");
+    let verdict = |before: usize| {
+        let mut list = vec!["v1,AAAA"; before];
+        list.push(&good);
+        let map = headers(b"msg_1", NOW.to_string().as_bytes(), list.join(" ").as_bytes()).unwrap();
+        secrets.verify(&map, b"body", now()).map(|_| ())
+    };
+    assert_eq!(verdict(7), Ok(()), "the eighth is still looked at");
+    for many in [8, 9, 100, 10_000] {
+        assert_eq!(verdict(many), Err(SignatureError::TooMany), "{many}");
+    }
+    // What is no signature of this scheme counts like one: it has to be looked at all the same.
+    let other = format!("{} {good}", ["v2,x"; 8].join(" "));
+    let map = headers(b"msg_1", NOW.to_string().as_bytes(), other.as_bytes()).unwrap();
+    assert_eq!(Claimed::read(&map, now()).unwrap_err(), SignatureError::TooMany);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -11,6 +11,8 @@ mod crash;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod reply;

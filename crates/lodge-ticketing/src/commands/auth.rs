@@ -43,6 +43,7 @@ async fn admit(shared: &Shared, parts: &Parts, body: Body) -> Result<(bool, Byte
         if !shared.knows(token) {
             return Err(Problem::unauthenticated());
         }
+        plain(&parts.headers)?;
         return Ok((false, whole(body).await?, None));
     }
     let Some(verifier) = shared.given.verifier.as_ref().filter(|_| parts.headers.contains_key(SIGNATURE))
@@ -67,6 +68,7 @@ async fn signed(
     }
     let body = whole(body).await?;
     let verified = verifier.verify_body(&claimed, &body).map_err(|error| refused(&error))?;
+    plain(&parts.headers)?;
     if verified.timestamp < shared.started {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -101,6 +103,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = values.next()?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
+}
+
+/// What is signed is what is read: nothing is unpacked in between (T18).
+fn plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoded = headers.get_all(header::CONTENT_ENCODING).iter().any(|encoding| encoding != "identity");
+    if encoded {
+        let title = "The body is encoded";
+        let detail = "send the body as it is, without Content-Encoding";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded-body", title, detail));
+    }
+    Ok(())
 }
 
 async fn whole(body: Body) -> Result<Bytes, Problem> {

@@ -3,5 +3,6 @@
 
 mod access;
 mod calls;
+mod hostile;
 mod house;
 mod polling;
