@@ -2,11 +2,24 @@
 //!
 //! Refused: a server before 7.0 (it would run a script halfway when memory is full), and one that evicts records to
 //! make room. Everything else is the operator's choice, said in plain words by `check`.
+//!
+//! Who shares a server with others gives Lodge a user of its own, who reaches Lodge's keys with Lodge's commands and
+//! nothing else (T52): `ACL SETUSER lodge on >PASSWORD` followed by [`ACL_RULES`], `user default off`, and in the
+//! configuration a secret that holds `rediss://lodge:PASSWORD@…` (TLS; in clear only within one machine).
 
 use crate::connection::Wire;
 use crate::error::OpenError;
 use lodge_domain::ports::StoreError;
 use redis::Value;
+
+/// The rules of a Redis user (`ACL SETUSER`) who may do what this store needs, with Sentinel and in a cluster too, and
+/// nothing else: no key of others, no `FLUSHALL`, no `KEYS`, no change of the server's settings.
+///
+/// Without `+config|get` the store works as well; what a contact survives can then not be told.
+pub const ACL_RULES: &str = "resetkeys resetchannels -@all ~{lodge}:* ~{lodge:* \
+    +eval +evalsha +append +exists +get +getrange +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hscan +hset \
+    +hsetnx +incrby +llen +lpop +mget +mset +rpush +sadd +scard +set +sismember +smembers +srem +strlen +unlink +zadd \
+    +zcard +zrange +zrangebyscore +zrem +zscore +ping +select +info +role +config|get +cluster|slots";
 
 /// What the server says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,11 +27,13 @@ mod portions;
 mod purge;
 mod records;
 mod reply;
+mod restart;
 mod scripts;
 mod settle;
 mod signals;
 mod store;
 mod work;
 
+pub use durability::ACL_RULES;
 pub use error::OpenError;
 pub use store::{Options, RedisStore};

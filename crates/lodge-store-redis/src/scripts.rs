@@ -51,7 +51,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    accept apply bootstrap budget bury claim counts dead_page discard expire feed_page forget hold lease probe
+    accept apply bootstrap budget bury claim counts dead_page discard expire feed_page forget free hold lease probe
     purge_feed replay save settle sweep
 }
 
@@ -122,6 +122,32 @@ mod tests {
             }
         }
         assert!(!scripts().settle.code.contains("--include"));
+    }
+
+    #[test]
+    fn t52_the_users_rules_name_every_command_of_the_scripts_and_no_other_power() {
+        let rules: Vec<&str> = crate::ACL_RULES.split_whitespace().collect();
+        let texts = ALL.iter().chain([&PRELUDE, &WORK, &EFFECTS]);
+        let calls = texts.flat_map(|text| text.split("call('").skip(1));
+        let commands: std::collections::BTreeSet<&str> =
+            calls.filter_map(|rest| rest.split('\'').next()).collect();
+        assert!(commands.len() > 20, "{commands:?}");
+        for command in commands {
+            assert!(rules.contains(&format!("+{}", command.to_lowercase()).as_str()), "{command}");
+        }
+        for power in [
+            "allkeys",
+            "allcommands",
+            "+@all",
+            "+keys",
+            "+flushall",
+            "+flushdb",
+            "+config",
+            "+acl",
+            "+script",
+        ] {
+            assert!(!rules.contains(&power), "{power}");
+        }
     }
 
     #[test]

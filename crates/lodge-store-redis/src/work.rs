@@ -123,7 +123,7 @@ async fn claim(
         .with(most.to_string())
         .with(encode::time(now))
         .with(encode::time(until))
-        .with(core.entropy.token());
+        .with(core.claim_token());
     let found = reply::pairs(core.wire.call(&call).await?)?;
     let read = |(id, raw): &(Vec<u8>, Vec<u8>)| {
         let (work, token, _) = records::work(brand, reply::utf8(id)?, raw)?;

@@ -7,7 +7,7 @@ mod support;
 use lodge_domain::effect::{Applied, Effect};
 use lodge_domain::ports::{Clock, Feed, Housekeeping, Lookup, PurgeClass, Store, StoreError};
 use lodge_domain::{Lane, Placement, Settlement};
-use lodge_store_redis::OpenError;
+use lodge_store_redis::{ACL_RULES, OpenError};
 use lodge_testkit::ManualClock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,91 @@ async fn walk_through(store: Arc<dyn Store>) {
     store.purge(PurgeClass::Transient, later.now()).await.unwrap();
 }
 
+/// Makes the user that `durability.rs` describes.
+async fn limited_user(server: &RedisServer) {
+    let mut words = vec!["ACL", "SETUSER", "lodge", "reset", "on", ">secret"];
+    words.extend(ACL_RULES.split_whitespace());
+    let _: String = server.command(&words).await;
+}
+
+/// The error by which `lodge` is refused a command.
+async fn refused(server: &RedisServer, words: &[&str]) -> Option<String> {
+    let client = redis::Client::open(format!("redis://lodge:secret@127.0.0.1:{}", server.port())).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut command = redis::cmd(words[0]);
+    for word in &words[1..] {
+        command.arg(*word);
+    }
+    let answer: redis::RedisResult<redis::Value> = command.query_async(&mut connection).await;
+    answer.err().map(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t52_a_user_with_our_keys_and_commands_alone_is_enough() {
+    let server = RedisServer::start();
+    let _: String = server.command(&["SET", "others", "1"]).await;
+    limited_user(&server).await;
+    let store = open_one(&format!("redis://lodge:secret@127.0.0.1:{}", server.port())).await;
+    walk_through(store).await;
+    let read_others = "return redis.call('GET', 'others')";
+    for words in [
+        &["FLUSHALL"][..],
+        &["FLUSHDB"],
+        &["KEYS", "*"],
+        &["SCAN", "0"],
+        &["RANDOMKEY"],
+        &["CONFIG", "SET", "maxmemory", "1"],
+        &["CONFIG", "REWRITE"],
+        &["SHUTDOWN"],
+        &["ACL", "LIST"],
+        &["ACL", "SETUSER", "lodge", "allkeys"],
+        &["REPLICAOF", "127.0.0.1", "1"],
+        &["MODULE", "LIST"],
+        &["SCRIPT", "FLUSH"],
+        &["FUNCTION", "FLUSH"],
+        &["MONITOR"],
+        &["SUBSCRIBE", "x"],
+        &["PUBLISH", "x", "y"],
+        &["CLIENT", "LIST"],
+        &["GET", "others"],
+        &["SET", "lodge", "1"],
+        &["UNLINK", "others"],
+        &["GET", "{lodge-other}:head"],
+        &["MGET", "{lodge:default}:head", "others"],
+    ] {
+        let error = refused(&server, words).await.unwrap_or_default();
+        assert!(error.starts_with("NOPERM"), "{words:?}: {error}");
+    }
+    // Scripts have no more rights than their user, whatever key they name.
+    for keys in [&["0"][..], &["1", "{lodge:default}:head"]] {
+        let error = refused(&server, &[&["EVAL", read_others], keys].concat()).await.unwrap_or_default();
+        assert!(error.contains("ACL failure") || error.contains("can't access"), "{keys:?}: {error}");
+    }
+    let untouched: String = server.command(&["GET", "others"]).await;
+    assert_eq!((untouched.as_str(), refused(&server, &["GET", "{lodge}:probe"]).await), ("1", None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t52_the_same_user_serves_behind_a_sentinel() {
+    let server = RedisServer::start();
+    limited_user(&server).await;
+    let sentinel = RedisServer::sentinel(server.port());
+    walk_through(
+        open_one(&format!("redis+sentinel://lodge:secret@127.0.0.1:{}/main", sentinel.port())).await,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t52_a_user_who_lacks_a_right_is_told_which() {
+    let server = RedisServer::start();
+    limited_user(&server).await;
+    let _: String = server.command(&["ACL", "SETUSER", "lodge", "-info"]).await;
+    let error = refusal(&format!("redis://lodge:secret@127.0.0.1:{}", server.port())).await.to_string();
+    assert!(error.contains("lacks a permission") && error.contains("info"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t53_a_cluster_serves_a_brand_from_one_slot() {
     // The port of the cluster bus would else be the server's plus 10,000, which may be too high.
@@ -101,7 +186,8 @@ async fn t53_a_cluster_serves_a_brand_from_one_slot() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    walk_through(open_one(&format!("redis+cluster://127.0.0.1:{}", server.port())).await).await;
+    limited_user(&server).await;
+    walk_through(open_one(&format!("redis+cluster://lodge:secret@127.0.0.1:{}", server.port())).await).await;
     let keys: Vec<String> = server.command(&["KEYS", "{lodge:default}:*"]).await;
     assert!(!keys.is_empty());
     let mut slots = std::collections::BTreeSet::new();

@@ -43,6 +43,27 @@ async fn d05_a_server_that_forgot_everything_is_noticed_and_service_goes_on() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_starts_again_goes_on_at_once() {
+    let server = RedisServer::start();
+    let lease = Duration::from_secs(60);
+    let killed = open_one(&server.url()).await;
+    for number in 0..3 {
+        accept(&killed, number).await.unwrap();
+    }
+    let before = killed.claim(&Lane::Triage, 2, lease).await.unwrap();
+    assert_eq!(before.len(), 2);
+    let (clock, entropy) = (Arc::new(ManualClock::new()), Arc::new(SeededEntropy::new(8)));
+    let other = support::open(&server.url(), "gw-2", clock.clone(), entropy.clone()).await.unwrap();
+    assert_eq!(other.free_claims().await.unwrap(), 0, "another gateway's work is its own");
+    let again = support::open(&server.url(), "gw-1", clock, entropy).await.unwrap();
+    assert_eq!(again.claim(&Lane::Triage, 9, lease).await.unwrap().len(), 1, "the rest is leased");
+    assert_eq!(again.free_claims().await.unwrap(), 3);
+    let back = again.claim(&Lane::Triage, 9, lease).await.unwrap();
+    assert_eq!(back.iter().filter(|claim| claim.work.claims == 2).count(), 3);
+    assert!(!killed.mark(&before[0]).await.unwrap(), "the right of before is gone");
+}
+
+#[tokio::test]
 async fn a_server_that_went_back_is_noticed() {
     let server = RedisServer::start();
     let store = open_one(&server.url()).await;

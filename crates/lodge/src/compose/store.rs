@@ -47,7 +47,12 @@ async fn open(checked: &Checked, run: bool, scratch: bool) -> anyhow::Result<Arc
         StoreUrl::Redis(url) => {
             let node = if run { node(checked) } else { beside(checked)? };
             let options = lodge_store_redis::Options { clock, entropy, node, queue: QUEUE };
-            Ok(RedisStore::connect(url.expose_secret(), options).await?)
+            let store = RedisStore::connect(url.expose_secret(), options).await?;
+            if run {
+                let freed = store.free_claims().await?;
+                tracing::debug!(freed, "work that this gateway was at when it ended is taken up again");
+            }
+            Ok(store)
         }
     }
 }
