@@ -104,7 +104,7 @@ async fn refused(server: &RedisServer, words: &[&str]) -> Option<String> {
         command.arg(*word);
     }
     let answer: redis::RedisResult<redis::Value> = command.query_async(&mut connection).await;
-    answer.err().map(|error| error.to_string())
+    answer.err().map(|error| format!("{} {error}", error.code().unwrap_or_default()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
