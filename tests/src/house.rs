@@ -203,8 +203,7 @@ impl House {
         Desk::new(&self.internal())
     }
 
-    /// Starts the gateway and waits until it is ready and has looked into the mailbox. What lies there before the very
-    /// first look is an archive to it, and not acknowledged.
+    /// Starts the gateway and waits until it is ready and has looked into the mailbox.
     ///
     /// # Errors
     /// Where it does not become ready.

@@ -97,7 +97,7 @@ pub enum StartPoint {
     /// Only what arrives after the first connection.
     #[default]
     Now,
-    /// Everything that lies there; what is older than the first connection is filed as backfill.
+    /// Everything that lies there; what is more than a day older than the first connection is filed as backfill.
     All,
 }
 

@@ -210,7 +210,7 @@ async fn a14_two_readers_at_once_are_harmless() {
 async fn a17_by_default_only_what_comes_after_the_first_connection_is_read() {
     let dovecot = Dovecot::start();
     (1..=3).for_each(|n| dovecot.deliver("ann", "", &letter(n), ""));
-    dovecot.age("ann", Duration::from_secs(3600));
+    dovecot.age("ann", Duration::from_secs(25 * 3600));
     let house = House::new(dovecot.port, "ann", |value| value["imap"]["start"] = json!("now"));
     let open = house.open();
     until("the first sync", || open.synced()).await;

@@ -5,9 +5,13 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lodge_channel::{Arrival, BuildError, Context, Door, Importer, Parts, Probe, Problem, SecretSource, Task, TaskError};
+use lodge_channel::{
+    Arrival, BuildError, Context, Door, Importer, Parts, Probe, Problem, SecretSource, Task, TaskError,
+};
 use lodge_domain::ports::{BlobError, Intake, Outcome, Refusal};
-use lodge_domain::{Assurance, BrandName, Channel, ChannelAddress, Contact, DedupeKey, HandleKind, Inbound, InboxId};
+use lodge_domain::{
+    Assurance, BrandName, Channel, ChannelAddress, Contact, DedupeKey, HandleKind, Inbound, InboxId,
+};
 use lodge_domain::{InboxName, Origin, Party, PartyHandle, Receipt, Timestamp, digest_parts};
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -44,7 +48,12 @@ fn understand(inbox: &InboxId, line: &str, peer: &str, now: Timestamp) -> Contac
         introduces: Vec::new(),
         subject: None,
         topic: None,
-        body: lodge_domain::Body { text: line.to_owned(), reply: line.to_owned(), html: None, language: None },
+        body: lodge_domain::Body {
+            text: line.to_owned(),
+            reply: line.to_owned(),
+            html: None,
+            language: None,
+        },
         attachments: Vec::new(),
         origin: Origin::human(),
         no_acknowledgment: Vec::new(),
@@ -64,7 +73,9 @@ fn understand(inbox: &InboxId, line: &str, peer: &str, now: Timestamp) -> Contac
 /// What the peer hears: the reference, or when to try again. Never "accepted" before the hallway said so.
 fn answer(outcome: Result<Vec<Outcome>, Refusal>) -> String {
     match outcome.map(|mut all| all.pop()) {
-        Ok(Some(Outcome::Accepted(Receipt { reference, .. }))) => format!("accepted {}\n", reference.grouped()),
+        Ok(Some(Outcome::Accepted(Receipt { reference, .. }))) => {
+            format!("accepted {}\n", reference.grouped())
+        }
         Ok(_) => "nothing to file\n".to_owned(),
         Err(refusal) => format!("not now, try again in {} s\n", refusal.retry_after().as_secs()),
     }
@@ -159,7 +170,8 @@ impl Intake for Closed {
 async fn main() {
     let door = EchoSettings { listen: "127.0.0.1:7007".to_owned() };
     println!("{} at {:?}", door.address(), door.addresses());
-    let inbound = OneLine.read(Bytes::from_static(b"hello"), Arrival { received_at: None, backfill: false }).await;
+    let inbound =
+        OneLine.read(Bytes::from_static(b"hello"), Arrival { received_at: None, backfill: false }).await;
     let outcome = Closed.accept(inbound.into_iter().collect()).await;
     println!("a peer that writes `hello` to a closed house hears: {}", answer(outcome).trim());
 }

@@ -126,10 +126,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(io) = error.downcast_ref::<std::io::Error>() {
-        if io.kind() == std::io::ErrorKind::BrokenPipe {
-            return ExitCode::SUCCESS;
-        }
+    let io = error.downcast_ref::<std::io::Error>();
+    if io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
     }
     let mut text = String::new();
     for (at, cause) in error.chain().enumerate() {

@@ -50,7 +50,7 @@ pub fn inbox(checked: &Checked, name: &str) -> anyhow::Result<crate::config::Che
     let found = checked.inboxes.iter().find(|(known, _)| known.as_str() == name);
     let known: Vec<&str> = checked.inboxes.keys().map(lodge_domain::InboxName::as_str).collect();
     let words = || Usage(format!("there is no inbox `{name}`; the configuration has: {}", known.join(", ")));
-    Ok(found.map(|(_, inbox)| inbox.clone()).with_context(words)?)
+    found.map(|(_, inbox)| inbox.clone()).with_context(words)
 }
 
 /// A table for people.

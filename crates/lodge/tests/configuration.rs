@@ -1,4 +1,5 @@
 //! Configurations, good and bad, as an operator writes them.
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 use lodge::config::load_text;
 use std::path::Path;

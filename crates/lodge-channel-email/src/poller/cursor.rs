@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long accepted mails are recognised when they are read again; older ones are only counted after a reset.
 const DEDUPE_MEMORY: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// What lay in the mailbox for longer than this when we came is an archive.
+const ARCHIVE: SignedDuration = SignedDuration::from_hours(24);
 /// How many UIDs below the watermark are remembered one by one, for those that become visible late.
 const RECENT: usize = 5_000;
 /// How many mails may wait for their flags before the oldest are left as they are.
@@ -177,9 +179,10 @@ impl Cursor {
         before_start || now.duration_since(received) > DEDUPE_MEMORY
     }
 
-    /// Whether a mail of this date lay there before we came.
+    /// Whether a mail of this date is from an archive: it lay there for more than a day when we came. What came shortly
+    /// before us is as fresh as what comes after.
     pub(super) fn is_backfill(&self, received: Timestamp) -> bool {
-        received.as_second() < self.began_at.as_second()
+        self.began_at.duration_since(received) > ARCHIVE
     }
 }
 

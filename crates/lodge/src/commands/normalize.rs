@@ -121,6 +121,6 @@ impl Bench {
         let found = store.find(&brand, Lookup::Envelope(receipt.envelope.clone())).await?;
         let envelope = found.into_iter().next().context("what was accepted is there")?;
         let conversation = store.conversation(&brand, &receipt.conversation).await?;
-        self.building.preview(envelope, conversation)
+        self.building.preview(envelope, conversation.as_ref())
     }
 }

@@ -243,7 +243,7 @@ fn internal_routes(building: &Building, house: &Arc<House>) -> anyhow::Result<Ro
         verifier,
         tokens: checked.core.tokens.clone(),
         clock: building.clock(),
-        settles: checked.core.url.is_none().then(|| store as Arc<dyn Ledger>),
+        settles: checked.core.url.is_none().then_some(store as Arc<dyn Ledger>),
         closing: building.closing(),
     };
     Ok(admin::routes(Arc::clone(house), checked.operator_token.clone()).merge(router(state)))

@@ -257,9 +257,8 @@ impl Building {
     ///
     /// # Errors
     /// Where the event cannot be written.
-    pub fn preview(&self, envelope: Envelope, conversation: Option<Conversation>) -> anyhow::Result<String> {
-        let event =
-            lodge_pipeline::preview(&self.pipeline.live(), &*self.links, envelope, conversation.as_ref());
+    pub fn preview(&self, envelope: Envelope, conversation: Option<&Conversation>) -> anyhow::Result<String> {
+        let event = lodge_pipeline::preview(&self.pipeline.live(), &*self.links, envelope, conversation);
         Ok(serde_json::to_string(&event)?)
     }
 

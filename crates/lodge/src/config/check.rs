@@ -272,11 +272,12 @@ impl Loaded {
         for reference in &references {
             values.extend(self.secret(secrets, "core", "core.secret", reference));
         }
-        if values.len() == references.len() && !values.is_empty() {
-            if let Err(error) = SigningSecrets::new(&values) {
-                let remedy = "make one with: echo whsec_$(head -c 32 /dev/urandom | base64)";
-                self.note("core", "core.secret", error.to_string(), remedy);
-            }
+        if values.len() == references.len()
+            && !values.is_empty()
+            && let Err(error) = SigningSecrets::new(&values)
+        {
+            let remedy = "make one with: echo whsec_$(head -c 32 /dev/urandom | base64)";
+            self.note("core", "core.secret", error.to_string(), remedy);
         }
         let mut tokens = Vec::new();
         for (at, token) in section.tokens.iter().enumerate() {
@@ -343,10 +344,7 @@ impl Loaded {
         let inboxes = InboxDefaults(defaults.collect());
         let rules = self.rules.iter().map(|(_, rule)| rule.clone()).collect();
         let triage = Triage { rules, queues: Queues(self.queues.clone()), inboxes };
-        let errors = match triage.compile() {
-            Ok(_) => return Some(triage),
-            Err(errors) => errors,
-        };
+        let Err(errors) = triage.compile() else { return Some(triage) };
         for error in errors {
             let place =
                 self.rules.iter().find(|(_, rule)| rule.name == error.rule).map(|(place, _)| place.clone());

@@ -344,7 +344,6 @@ impl File<'_> {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the parser's own type")]
     fn entries<'t>(
         &mut self,
         path: &str,
@@ -412,10 +411,10 @@ fn take_out(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<Str
         }
         if holds(value.span()) {
             // A nested table loses only its wrong key; where the table itself is wrong, it goes.
-            if value.span() != *span {
-                if let Some(name) = take_out(value, span) {
-                    return Some(name);
-                }
+            if value.span() != *span
+                && let Some(name) = take_out(value, span)
+            {
+                return Some(name);
             }
             victim = Some(key.get_ref().to_string());
             break;

@@ -18,10 +18,10 @@ pub fn schema() -> Value {
         properties.insert(name.to_owned(), schema.to_value());
     }
     let queue = generator.subschema_for::<lodge_triage::QueueSettings>();
-    properties.insert("queue".to_owned(), table_of(queue.to_value()));
+    properties.insert("queue".to_owned(), table_of(&queue.to_value()));
     let rule = generator.subschema_for::<lodge_triage::Rule>();
     properties.insert("rules".to_owned(), serde_json::json!({"type": "array", "items": rule}));
-    properties.insert("inbox".to_owned(), table_of(inbox(&mut generator)));
+    properties.insert("inbox".to_owned(), table_of(&inbox(&mut generator)));
     let include = json_schema!({"type": "array", "items": {"type": "string"}, "description": "Further files of the same shape."});
     properties.insert("include".to_owned(), include.to_value());
     let definitions = generator.take_definitions(true);
@@ -49,7 +49,7 @@ fn sections(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
     ]
 }
 
-fn table_of(item: Value) -> Value {
+fn table_of(item: &Value) -> Value {
     serde_json::json!({"type": "object", "additionalProperties": item})
 }
 

@@ -130,15 +130,9 @@ async fn live(State(sandbox): State<Arc<Sandbox>>) -> Sse<impl Stream<Item = Res
     };
     let past = stream::iter(past.into_iter().map(|what| Ok(frame(&what))));
     let coming = stream::unfold(receiver, |mut receiver| async move {
-        loop {
-            match receiver.recv().await {
-                Ok(what) => return Some((Ok(frame(&what)), receiver)),
-                // A page that fell behind asks again by itself after this ends.
-                Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => {
-                    return None;
-                }
-            }
-        }
+        // A page that fell behind asks again by itself after this ends.
+        let what = receiver.recv().await.ok()?;
+        Some((Ok(frame(&what)), receiver))
     });
     Sse::new(futures_util::StreamExt::chain(past, coming)).keep_alive(KeepAlive::default())
 }
