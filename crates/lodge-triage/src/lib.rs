@@ -1,7 +1,7 @@
 //! Compiles rules and evaluates them: what a contact asks for, how soon it matters, where it goes, and why.
 //!
 //! Everything here is a pure function of an envelope and the facts of its conversation. Here never live I/O, time, a
-//! store, or the words of one channel or provider. Start reading at [`rules`], then [`compile`], then [`evaluate`].
+//! store, or the words of one channel or provider. Start reading at [`rules`], then [`mod@compile`], then [`mod@evaluate`].
 #![warn(missing_docs)]
 
 pub mod compile;
