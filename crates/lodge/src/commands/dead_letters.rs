@@ -4,8 +4,10 @@ use super::{configuration, table};
 use crate::cli::{ConfigArg, Usage, complain, print};
 use crate::compose::{Building, open_store};
 use clap::Subcommand;
-use lodge_domain::ports::{DeadLetter, Store};
-use lodge_domain::{BrandName, EnvelopeId, WorkKind};
+use lodge_domain::EnvelopeId;
+use lodge_domain::ports::DeadLetter;
+use lodge_pipeline::dead_letter::Selection;
+use lodge_pipeline::{DeadLetterDesk, Facets};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +64,8 @@ enum Action {
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let checked = configuration(arguments.config.config.as_deref())?;
     let store = open_store(&checked, false).await?;
-    let all = everything(&*store).await?;
+    let desk = DeadLetterDesk::new(Facets::of(&store));
+    let all = desk.list().await?;
     match arguments.action {
         Action::List { json: true } => print(&Value::Array(all.iter().map(summary).collect()).to_string())?,
         Action::List { json: false } => list(&all)?,
@@ -74,51 +77,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             print(&serde_json::to_string_pretty(&whole)?)?;
         }
         Action::Replay { ids, since, all: every } => {
-            let chosen = choose(&all, &ids, since.as_deref(), every)?;
-            let (plain, raw): (Vec<_>, Vec<_>) =
-                chosen.into_iter().partition(|l| l.work.kind != WorkKind::Quarantine);
-            let mut number = plain.len();
-            for letter in plain {
-                store.replay(&letter.work.brand, &letter.work.id).await?;
-            }
-            if !raw.is_empty() {
+            let done = desk.replay(&selection(&all, &ids, since.as_deref(), every)?).await?;
+            let mut number = done.replayed.len();
+            if !done.quarantined.is_empty() {
                 let building = Building::new(checked.clone(), Arc::clone(&store)).await?;
-                number += building.release(&raw).await?;
+                number += building.release(&done.quarantined).await?;
             }
             complain(&format!("{number} put back; a running gateway takes them up at once"));
         }
         Action::Discard { ids } => {
             for id in &ids {
                 let letter = pick(&all, id)?;
-                store.discard(&letter.work.brand, &letter.work.id).await?;
+                desk.discard(&letter.work.brand, &letter.work.id).await?;
             }
             complain(&format!("{} discarded", ids.len()));
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// All dead letters of all brands, oldest first within a brand.
-async fn everything(store: &dyn Store) -> anyhow::Result<Vec<DeadLetter>> {
-    const PAGE: usize = 500;
-    let mut all = Vec::new();
-    for brand in store.brands().await? {
-        all.extend(of_brand(store, &brand, PAGE).await?);
-    }
-    Ok(all)
-}
-
-async fn of_brand(store: &dyn Store, brand: &BrandName, page: usize) -> anyhow::Result<Vec<DeadLetter>> {
-    let mut all: Vec<DeadLetter> = Vec::new();
-    loop {
-        let after = all.last().map(|letter| letter.work.id.clone());
-        let more = store.page(brand, after.as_ref(), page).await?;
-        let last = more.len() < page;
-        all.extend(more);
-        if last {
-            return Ok(all);
-        }
-    }
 }
 
 /// The event it is about.
@@ -154,23 +129,24 @@ fn pick<'l>(all: &'l [DeadLetter], id: &str) -> anyhow::Result<&'l DeadLetter> {
     all.iter().find(fits).ok_or_else(|| Usage(format!("there is no dead letter `{id}`")).into())
 }
 
-fn choose<'l>(
-    all: &'l [DeadLetter],
+/// What the arguments ask to be replayed.
+fn selection(
+    all: &[DeadLetter],
     ids: &[String],
     since: Option<&str>,
     every: bool,
-) -> anyhow::Result<Vec<&'l DeadLetter>> {
+) -> anyhow::Result<Selection> {
     if every {
-        return Ok(all.iter().collect());
+        return Ok(Selection::All);
     }
     if let Some(since) = since {
-        let start = point_in_time(since)?;
-        return Ok(all.iter().filter(|letter| letter.at >= start).collect());
+        return Ok(Selection::Since(point_in_time(since)?));
     }
     if ids.is_empty() {
         return Err(Usage("name ids, or use --since or --all".to_owned()).into());
     }
-    ids.iter().map(|id| pick(all, id)).collect()
+    let ids = ids.iter().map(|id| pick(all, id).map(|letter| letter.work.id.clone()));
+    Ok(Selection::Ids(ids.collect::<anyhow::Result<_>>()?))
 }
 
 fn point_in_time(text: &str) -> anyhow::Result<jiff::Timestamp> {

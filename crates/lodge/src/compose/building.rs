@@ -266,7 +266,7 @@ impl Building {
     ///
     /// # Errors
     /// Where blobs or store do not answer; a raw original that is still not understood stays where it is.
-    pub async fn release(&self, letters: &[&DeadLetter]) -> anyhow::Result<usize> {
+    pub async fn release(&self, letters: &[DeadLetter]) -> anyhow::Result<usize> {
         let mut released = 0;
         for letter in letters {
             let note: QuarantineNote = serde_json::from_str(&letter.work.payload)
