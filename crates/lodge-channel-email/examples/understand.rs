@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let raw = Bytes::from(std::fs::read(path.trim())?);
         let event = match understand(&raw, &arrival, &around).inbound {
             Inbound::Contact(contact) => Some(*contact),
-            Inbound::Report(report) => Some(report.contact),
+            Inbound::Report(report) => report.contact,
             _ => None,
         };
         match event {
@@ -65,6 +65,7 @@ fn event_of(contact: lodge_domain::Contact, now: Timestamp) -> TicketEvent {
         flags: BTreeSet::<Flag>::new(),
         matched: None,
         accepted_at: now,
+        entry: None,
     };
     let reason = contact.no_acknowledgment.first().cloned();
     let verdict =

@@ -75,7 +75,12 @@ impl Replier for MailReplier {
         let taken = send(&self.pool, &mail).await?;
         let ids = relay_ids(&self.relay_host, &taken.answer);
         let keys = ids.iter().filter_map(|id| message_id_key(id)).collect();
-        Ok(Sent { keys, traces: ids.into_iter().map(TraceKey).collect(), recipients: taken.recipients })
+        Ok(Sent {
+            keys,
+            traces: ids.into_iter().map(TraceKey).collect(),
+            recipients: taken.recipients,
+            unless_seen: None,
+        })
     }
 }
 

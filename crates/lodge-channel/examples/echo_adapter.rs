@@ -37,6 +37,8 @@ fn understand(inbox: &InboxId, line: &str, peer: &str, now: Timestamp) -> Contac
         },
         thread_keys: Vec::new(),
         registers: Vec::new(),
+        rebinds: Vec::new(),
+        entry: None,
         trace_keys: Vec::new(),
         from: Party {
             name: None,

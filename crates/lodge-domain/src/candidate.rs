@@ -5,7 +5,7 @@ use crate::{
     Assurance, BrandName, Contact, ConversationId, EnvelopeId, Flag, InboxName, OriginKind, PartyHandle,
     Placement,
 };
-use crate::{Reference, ReturnPath, ThreadKey, ThreadKeyValue};
+use crate::{NewEntry, Reference, ReturnPath, ThreadKey, ThreadKeyValue};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,10 @@ pub struct Candidate {
     pub thread_keys: Vec<ThreadKey>,
     /// Keys it registers for its conversation; the first writer of a key keeps it.
     pub registers: Vec<ThreadKeyValue>,
+    /// Keys that from now on lead to the conversation this one ends up in, wherever they led before; the last writer has
+    /// them. For keys we vouch for, such as a session's: after its conversation was closed for good, the next contact
+    /// founds another, and the one after that must find it.
+    pub rebinds: Vec<ThreadKeyValue>,
     /// Trace keys it registers for itself.
     pub traces: Vec<ThreadKeyValue>,
     /// The sender.
@@ -82,6 +86,8 @@ pub struct Candidate {
     pub flags: BTreeSet<Flag>,
     /// The contact, as JSON of [`Contact`].
     pub record: Bytes,
+    /// What is appended to a timeline in the same step.
+    pub entry: Option<NewEntry>,
     /// When this gateway took it in.
     pub accepted_at: Timestamp,
 }
@@ -110,6 +116,7 @@ impl Candidate {
             envelope,
             thread_keys: contact.thread_keys.iter().take(ThreadKey::MOST).cloned().collect(),
             registers: contact.registers.clone(),
+            rebinds: contact.rebinds.clone(),
             traces: contact.trace_keys.iter().filter_map(crate::TraceKey::value).collect(),
             party: contact.from.handle.clone(),
             assurance: contact.from.assurance,
@@ -119,6 +126,7 @@ impl Candidate {
             return_path: contact.return_path.clone(),
             flags: contact.flags.clone(),
             record: serde_json::to_vec(contact)?.into(),
+            entry: contact.entry.clone(),
             accepted_at,
         })
     }
@@ -149,4 +157,8 @@ pub struct Receipt {
     pub matched: Option<String>,
     /// When it was accepted first.
     pub accepted_at: Timestamp,
+    /// The number of the timeline entry that was appended with it, where it has one; the same for a duplicate as long as
+    /// the timeline is kept. Belongs to the answer, not to the envelope that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }

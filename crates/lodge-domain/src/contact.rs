@@ -3,7 +3,7 @@
 use crate::{
     Assurance, BrandName, ChannelAddress, DedupeKey, InboxId, Party, PartyHandle, Recipient, ReturnPath,
 };
-use crate::{ThreadKey, ThreadKeyValue, TraceKey, ticket::ReportedDelivery};
+use crate::{NewEntry, ThreadKey, ThreadKeyValue, TraceKey, ticket::ReportedDelivery};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,12 @@ pub struct Contact {
     pub thread_keys: Vec<ThreadKey>,
     /// Keys by which later contacts find the conversation this one ends up in.
     pub registers: Vec<ThreadKeyValue>,
+    /// Keys of ours that follow the party: they lead to the conversation this one ends up in, wherever they led before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rebinds: Vec<ThreadKeyValue>,
+    /// What is appended to a timeline in the very step that accepts it; not part of the record.
+    #[serde(skip)]
+    pub entry: Option<NewEntry>,
     /// Texts an operator may look it up by.
     pub trace_keys: Vec<TraceKey>,
     /// The sender.

@@ -1,6 +1,8 @@
 //! What we send to a party, how it fares, and how sending fails.
 
-use crate::{BlobRef, BrandName, ConversationId, EnvelopeId, InboxName, OutboundId, Reference, ReturnPath};
+use crate::{
+    BlobRef, BrandName, ConversationId, EnvelopeId, InboxName, OutboundId, PartyHandle, Reference, ReturnPath,
+};
 use crate::{ThreadKeyValue, TraceKey};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -119,6 +121,9 @@ pub struct OutboundRecord {
     pub created_at: Timestamp,
     /// How often the core asked to send it again.
     pub resends: u32,
+    /// What carried it on to another inbox, where nobody had come to read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_by: Option<OutboundId>,
 }
 
 /// What a replier knows before it sends.
@@ -139,6 +144,21 @@ pub struct Sent {
     pub traces: Vec<TraceKey>,
     /// What the far side said of each recipient.
     pub recipients: Vec<RecipientState>,
+    /// Where it goes as well, unless it is delivered by then.
+    pub unless_seen: Option<Continuation>,
+}
+
+/// The way on for a reply that nobody came to read: to an address by another inbox, all that waits in one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// When it goes, unless the reply is delivered by then.
+    pub at: Timestamp,
+    /// The inbox that sends it.
+    pub inbox: InboxName,
+    /// To whom.
+    pub party: PartyHandle,
+    /// Their name, where they gave one.
+    pub name: Option<String>,
 }
 
 /// What a failed delivery means for the next one.

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod reference;
 pub mod thread_key;
 pub mod ticket;
+pub mod timeline;
 pub mod work;
 
 pub use address::{Assurance, BrandName, Channel, ChannelAddress, HandleKind, InboxId, InboxName, NodeName};
@@ -36,11 +37,12 @@ pub use effect::{Applied, Effect, Guard, JournalLine};
 pub use envelope::{Envelope, Placement};
 pub use hash::{Digest, digest_parts};
 pub use id::{ConversationId, EnvelopeId, EventId, OutboundId, WorkId};
-pub use inbound::{DeliveryReport, Inbound};
+pub use inbound::{DeliveryReport, Inbound, Supplement};
 pub use keyring::KeyRing;
 pub use reference::Reference;
 pub use thread_key::{JoinCondition, ThreadKey, ThreadKeyValue, TraceKey};
 pub use ticket::TicketEvent;
+pub use timeline::{EntryId, NewEntry, TimelineEntry, TimelineId};
 pub use work::{Claim, Lane, NewWork, Settlement, Work, WorkKind};
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -14,10 +14,10 @@ pub use clock::Clock;
 pub use core_commands::{CommandError, CoreCommands, History, NewReply, ReplyQueued, StatusChange};
 pub use entropy::Entropy;
 pub use intake::{Intake, Outcome, Refusal};
-pub use replier::Replier;
+pub use replier::{Hint, Replier};
 pub use sink::{SinkAnswer, TicketSink};
 pub use store::{
     BudgetVerdict, Budgets, Counts, DeadLetter, DeadLetters, Feed, FeedCursor, FeedItem, FeedPage,
     Housekeeping, InboxState, LaneDepth, Lease, Leases, Ledger, Lookup, PurgeClass, StateValue, Store,
-    StoreError, Tally, WorkQueue,
+    StoreError, Tally, TimelineChanges, TimelineCursor, TimelinePage, Timelines, WorkQueue,
 };

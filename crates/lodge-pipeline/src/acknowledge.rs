@@ -269,6 +269,7 @@ pub(crate) fn compose(
         message,
         created_at: at,
         resends: 0,
+        continued_by: None,
     }
 }
 

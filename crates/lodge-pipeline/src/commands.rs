@@ -264,6 +264,7 @@ fn record(
         message,
         created_at: shared.now(),
         resends: 0,
+        continued_by: None,
     }
 }
 

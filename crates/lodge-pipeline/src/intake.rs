@@ -54,10 +54,13 @@ async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, St
             }
             Inbound::Report(news) => match report::take(shared, &news).await? {
                 Some(event) => Slot::Known(Outcome::Reported(event)),
-                None => {
-                    contacts.push(news.contact);
-                    Slot::Contact(contacts.len() - 1)
-                }
+                None => match news.contact {
+                    Some(contact) => {
+                        contacts.push(contact);
+                        Slot::Contact(contacts.len() - 1)
+                    }
+                    None => Slot::Known(Outcome::Skipped),
+                },
             },
             Inbound::Skipped { inbox, reason, .. } => {
                 events::ContactSkipped { inbox: inbox.name.as_str(), reason: &reason }.emit();
@@ -127,7 +130,7 @@ async fn note_other_inbox(shared: &Shared, contact: &Contact, receipt: &Receipt)
 fn inbox_of(item: &Inbound) -> Option<&InboxId> {
     match item {
         Inbound::Contact(contact) => Some(&contact.inbox),
-        Inbound::Report(news) => Some(&news.contact.inbox),
+        Inbound::Report(news) => Some(&news.inbox),
         Inbound::Skipped { inbox, .. } => Some(inbox),
         _ => None,
     }

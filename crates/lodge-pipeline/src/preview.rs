@@ -98,6 +98,7 @@ pub fn founding_envelope(contact: Contact, accepted_at: Timestamp) -> Result<Env
         flags: BTreeSet::new(),
         matched: None,
         accepted_at,
+        entry: None,
     };
     Ok(Envelope { contact, receipt, decision: None })
 }

@@ -15,7 +15,7 @@ const TRIES: usize = 8;
 
 /// Takes a report over; the id of the event that tells the core, or `None` where we know nothing of what it is about.
 pub(crate) async fn take(shared: &Shared, report: &DeliveryReport) -> Result<Option<EventId>, StoreError> {
-    let brand = report.contact.brand();
+    let brand = &report.inbox.brand;
     for _ in 0..TRIES {
         let Some(mut record) = shared.store.ledger.outbound(brand, &report.about).await? else {
             return Ok(None);
@@ -64,7 +64,8 @@ async fn dead_address(
     report: &DeliveryReport,
     record: &OutboundRecord,
 ) -> Result<Vec<Effect>, StoreError> {
-    let complaint = report.contact.origin.class == Some(OriginClass::Complaint);
+    let complaint =
+        report.contact.as_ref().is_some_and(|one| one.origin.class == Some(OriginClass::Complaint));
     let bounced = report.recipients.iter().filter(|to| complaint || to.state == OutboundState::Bounced);
     let mut handles: Vec<&str> = bounced.map(|recipient| recipient.handle.as_str()).collect();
     if handles.is_empty() {

@@ -66,6 +66,7 @@ fn read_receipt(envelope: EnvelopeId, text: &str) -> Option<Receipt> {
         flags,
         matched: matched.then(|| label.to_owned()),
         accepted_at,
+        entry: None,
     })
 }
 

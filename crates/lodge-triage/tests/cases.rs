@@ -113,6 +113,7 @@ fn envelope(described: &Described) -> (Envelope, Option<Conversation>) {
         flags: BTreeSet::new(),
         matched: None,
         accepted_at: sample_time(),
+        entry: None,
     };
     let conversation = described.conversation_queue.clone().map(|queue| Conversation {
         id: candidate.founds,

@@ -34,6 +34,7 @@ fn envelope(sample: SampleContact) -> Envelope {
         flags: BTreeSet::new(),
         matched: None,
         accepted_at: sample_time(),
+        entry: None,
     };
     Envelope { contact, receipt, decision: None }
 }

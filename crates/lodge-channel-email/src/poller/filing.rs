@@ -231,7 +231,9 @@ fn with_raw(inbound: Inbound, kept: Option<&BlobRef>) -> Inbound {
             Inbound::Contact(contact)
         }
         Inbound::Report(mut report) => {
-            report.contact.raw = Some(kept.clone());
+            if let Some(contact) = &mut report.contact {
+                contact.raw = Some(kept.clone());
+            }
             Inbound::Report(report)
         }
         other => other,

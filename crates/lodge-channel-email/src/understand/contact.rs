@@ -166,7 +166,8 @@ impl<'a> Mail<'a> {
         Some(DeliveryReport {
             about: own.outbound,
             recipients: recipients.collect(),
-            contact: contact.clone(),
+            inbox: contact.inbox.clone(),
+            contact: Some(contact.clone()),
         })
     }
 
@@ -203,6 +204,8 @@ impl<'a> Mail<'a> {
             trace_keys: vec![TraceKey(message_id.clone())],
             thread_keys: threads.keys.clone(),
             registers: threads.registers.clone(),
+            rebinds: Vec::new(),
+            entry: None,
             introduces: self.introduces(&verdict, &automation, &handle),
             recipients: self.facts.recipients.clone(),
             topic: topic::key(&subject),

@@ -22,6 +22,10 @@ pub enum Outcome {
     Accepted(Receipt),
     /// News about something we sent: recorded there; the id of the event that tells the core.
     Reported(EnvelopeId),
+    /// A supplement: the event that tells the core is queued, or was before.
+    Supplemented(EnvelopeId),
+    /// A supplement that waits, durably, for its contact.
+    Waits,
     /// Nothing to file.
     Skipped,
 }

@@ -1,7 +1,20 @@
 //! Hallway to door: the way back to a party.
 
 use crate::delivery::{Announced, DeliveryError, OutboundMessage, Sent};
+use crate::{PartyHandle, ReturnPath};
 use async_trait::async_trait;
+
+/// What an agent does right now, for the party to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// They are writing.
+    Typing {
+        /// Their name.
+        author: Option<String>,
+    },
+    /// They have read what the party wrote so far.
+    Read,
+}
 
 /// Sends through one inbox.
 #[async_trait]
@@ -16,6 +29,19 @@ pub trait Replier: Send + Sync {
 
     /// Whether the far side recognises a repeated send and does nothing.
     fn is_idempotent(&self) -> bool {
+        false
+    }
+
+    /// The way to a party from whom nothing came in by this inbox, sealed like a return path; `None` where an address
+    /// alone is no way there.
+    fn path_to(&self, party: &PartyHandle, name: Option<&str>) -> Option<ReturnPath> {
+        let _ = (party, name);
+        None
+    }
+
+    /// Shows the party something fleeting; `false` where this channel has no such thing. May be lost.
+    async fn hint(&self, path: &ReturnPath, hint: &Hint) -> bool {
+        let _ = (path, hint);
         false
     }
 }

@@ -7,6 +7,7 @@ mod housekeeping;
 mod inbox_state;
 mod leases;
 mod ledger;
+mod timelines;
 mod work;
 
 pub use budgets::{BudgetVerdict, Budgets, Tally};
@@ -16,6 +17,7 @@ pub use housekeeping::{Counts, Housekeeping, LaneDepth, PurgeClass};
 pub use inbox_state::{InboxState, StateValue};
 pub use leases::{Lease, Leases};
 pub use ledger::{Ledger, Lookup};
+pub use timelines::{TimelineChanges, TimelineCursor, TimelinePage, Timelines};
 pub use work::WorkQueue;
 
 /// Everything a store offers; only the composition root holds this.

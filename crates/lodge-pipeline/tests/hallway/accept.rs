@@ -142,7 +142,12 @@ async fn reports_about_what_we_sent_are_told_and_others_are_contacts() {
         }];
         let contact =
             sample_contact().id("<bounce@mx>").automated(OriginClass::Bounce).at(house.clock.now()).build();
-        Inbound::Report(Box::new(DeliveryReport { about, recipients, contact }))
+        Inbound::Report(Box::new(DeliveryReport {
+            about,
+            recipients,
+            inbox: contact.inbox.clone(),
+            contact: Some(contact),
+        }))
     };
     let about = OutboundId::acknowledgment_of(&first.envelope);
     let intake = house.pipeline.intake();

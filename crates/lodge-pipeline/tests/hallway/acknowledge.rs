@@ -186,7 +186,12 @@ async fn e06_a_hard_bounce_stops_acknowledgments_to_an_address_and_a_soft_one_do
         let contact =
             sample_contact().id("<b@mx>").automated(OriginClass::Bounce).at(house.clock.now()).build();
         let about = OutboundId::acknowledgment_of(&receipt.envelope);
-        vec![Inbound::Report(Box::new(DeliveryReport { about, recipients, contact }))]
+        vec![Inbound::Report(Box::new(DeliveryReport {
+            about,
+            recipients,
+            inbox: contact.inbox.clone(),
+            contact: Some(contact),
+        }))]
     };
     let first = house.take(sample_contact().id("<1@x>").text("1")).await;
     house.pipeline.intake().accept(report(&first, OutboundState::Deferred)).await.unwrap();

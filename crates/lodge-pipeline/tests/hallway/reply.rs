@@ -22,6 +22,7 @@ fn handed_over(to: &str) -> Sent {
         keys: vec![ThreadKeyValue::new("message-id", "<far@side>").unwrap()],
         traces: Vec::new(),
         recipients: vec![RecipientState { handle: to.to_owned(), state: OutboundState::Sent, text }],
+        unless_seen: None,
     }
 }
 

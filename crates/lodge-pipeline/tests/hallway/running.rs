@@ -68,7 +68,7 @@ impl Replier for Slow {
 
     async fn send(&self, _: &OutboundMessage) -> Result<Sent, DeliveryError> {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients: Vec::new() })
+        Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients: Vec::new(), unless_seen: None })
     }
 }
 

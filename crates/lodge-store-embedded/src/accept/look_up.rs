@@ -42,6 +42,7 @@ pub(crate) fn read_receipt(row: &Row<'_>) -> Result<Receipt, Failure> {
         flags: read_flags(row.get(8)?),
         matched: row.get(9)?,
         accepted_at: codec::time(row.get(10)?)?,
+        entry: None,
     })
 }
 

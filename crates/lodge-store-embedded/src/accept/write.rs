@@ -34,6 +34,7 @@ pub(super) fn receipt(candidate: &Candidate, conversation: ConversationId, refer
         flags: BTreeSet::new(),
         matched: None,
         accepted_at: candidate.accepted_at,
+        entry: None,
     }
 }
 

@@ -44,7 +44,12 @@ impl Replier for RecordingReplier {
     async fn send(&self, message: &OutboundMessage) -> Result<Sent, DeliveryError> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
         let scripted = self.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        scripted.unwrap_or(Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients: Vec::new() }))
+        scripted.unwrap_or(Ok(Sent {
+            keys: Vec::new(),
+            traces: Vec::new(),
+            recipients: Vec::new(),
+            unless_seen: None,
+        }))
     }
 
     fn is_idempotent(&self) -> bool {

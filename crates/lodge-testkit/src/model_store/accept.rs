@@ -54,6 +54,7 @@ pub(super) fn accept(
                 flags,
                 matched: Some(matched),
                 accepted_at: candidate.accepted_at,
+                entry: None,
             }
         }
         Place::Found { suggested_parent, follows, matched } => {
@@ -72,6 +73,7 @@ pub(super) fn accept(
                 flags: conflict.into_iter().collect(),
                 matched,
                 accepted_at: candidate.accepted_at,
+                entry: None,
             }
         }
     };

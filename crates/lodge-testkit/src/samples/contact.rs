@@ -41,6 +41,8 @@ pub fn sample_contact() -> SampleContact {
         dedupe: DedupeKey { scope: "email".to_owned(), source: "-".to_owned(), content: String::new() },
         thread_keys: Vec::new(),
         registers: Vec::new(),
+        rebinds: Vec::new(),
+        entry: None,
         trace_keys: Vec::new(),
         from: Party {
             name: Some("Ann".to_owned()),

@@ -60,5 +60,6 @@ pub fn sample_outbound(conversation: &ConversationId, idempotency_key: &str) -> 
         message,
         created_at: sample_time(),
         resends: 0,
+        continued_by: None,
     }
 }

@@ -188,6 +188,7 @@ fn history() -> History {
         flags: std::collections::BTreeSet::new(),
         matched: None,
         accepted_at: at,
+        entry: None,
     };
     let line = JournalLine {
         subject: candidate.envelope.to_string(),

@@ -127,7 +127,7 @@ impl Work<'_> {
             match outcome {
                 Outcome::Accepted(receipt) if receipt.placement == Placement::Duplicate => tally.known += 1,
                 Outcome::Accepted(_) => tally.new += 1,
-                Outcome::Reported(_) | Outcome::Skipped => tally.other += 1,
+                _ => tally.other += 1,
             }
         }
         Ok(())

@@ -247,7 +247,7 @@ impl Building {
     pub fn as_contact(&self, inbound: Inbound) -> anyhow::Result<Contact> {
         match inbound {
             Inbound::Contact(contact) => Ok(*contact),
-            Inbound::Report(report) => Ok(report.contact),
+            Inbound::Report(report) => report.contact.context("this is news of something we sent"),
             Inbound::Skipped { reason, .. } => bail!("nothing to file: {reason}"),
             _ => bail!("this is no contact"),
         }

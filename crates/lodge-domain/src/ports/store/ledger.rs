@@ -44,7 +44,8 @@ pub enum Lookup {
 ///    `reopens`, and the status is open again. Human origin and too late (or no `reopen_until`): new, with that
 ///    conversation as `follows`. Not human: appended, it stays closed.
 /// 5. Written together: the envelope (record, receipt), the dedupe and source entries, `registers` bound to the
-///    conversation (first writer wins), `traces` bound to the envelope, the next sequence number, and one work item
+///    conversation (first writer wins), `rebinds` bound to it (last writer wins), `traces` bound to the envelope, the
+///    `entry` appended to its timeline (see [`super::Timelines`]), the next sequence number, and one work item
 ///    (lane Triage, kind Triage, subject and order key the envelope and its conversation, id
 ///    `WorkId::of(envelope, "triage", 0)`, due at `accepted_at`).
 /// 6. Taking part: a founder does. A participant's assurance rises to the highest seen. A human, not failed contact by
