@@ -11,6 +11,8 @@ pub mod door;
 pub mod health;
 pub mod net;
 pub mod secret;
+pub mod values;
+pub mod visitor;
 
 pub use attempts::Attempts;
 pub use backoff::Backoff;
@@ -19,3 +21,5 @@ pub use door::{
 };
 pub use health::{Health, HealthReport};
 pub use secret::{Secret, SecretError, SecretSource};
+pub use values::OneOrMany;
+pub use visitor::{Client, FileLinks};

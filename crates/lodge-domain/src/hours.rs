@@ -71,7 +71,11 @@ impl Hours {
         let off = self.days_off.contains(&day);
         times.iter().filter(move |_| !off).filter_map(move |(from, to)| {
             let begins = self.at(day, *from)?;
-            let ends = if to <= from { self.at(day.tomorrow().ok()?, Time::midnight())? } else { self.at(day, *to)? };
+            let ends = if to <= from {
+                self.at(day.tomorrow().ok()?, Time::midnight())?
+            } else {
+                self.at(day, *to)?
+            };
             Some((begins, ends))
         })
     }
@@ -102,7 +106,8 @@ mod tests {
 
     fn berlin() -> Hours {
         let mut hours = Hours::new("Europe/Berlin").unwrap();
-        for day in [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday] {
+        for day in [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday]
+        {
             assert!(hours.open(day, "09:00-12:30") && hours.open(day, "13:00-24:00"));
         }
         assert!(hours.close("2026-12-25"));

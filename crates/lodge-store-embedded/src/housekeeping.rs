@@ -24,7 +24,8 @@ impl Housekeeping for EmbeddedStore {
             }
             PurgeClass::Feed => self.purge_found(OLD_EVENTS, before, forget::event).await,
             PurgeClass::Timelines => {
-                self.purge_found(OLD_TIMELINES, before, move |tx, pos| forget::timeline(tx, pos, before)).await
+                self.purge_found(OLD_TIMELINES, before, move |tx, pos| forget::timeline(tx, pos, before))
+                    .await
             }
             PurgeClass::Transient => {
                 let went = self.write(Kind::Other, move |tx| forget::transient(tx, before)).await?;

@@ -7,9 +7,7 @@ use crate::store::EmbeddedStore;
 use crate::writer::{Kind, Tx};
 use async_trait::async_trait;
 use bytes::Bytes;
-use lodge_domain::ports::{
-    StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines,
-};
+use lodge_domain::ports::{StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines};
 use lodge_domain::{BrandName, EntryId, NewEntry, TimelineEntry, TimelineId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::time::Duration;
@@ -134,7 +132,8 @@ impl EmbeddedStore {
     /// What a cursor of this very file saw: entries, hints.
     fn seen(&self, cursor: &TimelineCursor) -> Option<(i64, u64)> {
         let mut parts = cursor.0.split('-');
-        let (store, entries, hints) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let (store, entries, hints) =
+            (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         (store == self.id && entries >= 0).then_some((entries, hints))
     }
 

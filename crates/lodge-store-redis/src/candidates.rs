@@ -11,8 +11,8 @@ use crate::scripts::{Call, scripts};
 use crate::store::Core;
 use lodge_domain::ports::StoreError;
 use lodge_domain::{
-    BrandName, Candidate, EnvelopeId, JoinCondition, NewEntry, OriginKind, Placement, Receipt, Reference, ThreadKey,
-    ThreadKeyValue, WorkId,
+    BrandName, Candidate, EnvelopeId, JoinCondition, NewEntry, OriginKind, Placement, Receipt, Reference,
+    ThreadKey, ThreadKeyValue, WorkId,
 };
 
 /// A batch as `lua/accept.lua` takes it.

@@ -90,10 +90,17 @@ async fn timelines(core: &Core, brand: &BrandName, before: Timestamp) -> Result<
     let (mut gone, mut kept) = (0, 0_usize);
     loop {
         let mut command = redis::cmd("ZRANGEBYSCORE");
-        command.arg(keys.fixed("ta")).arg("-inf").arg(encode::micros(before)).arg("LIMIT").arg(kept).arg(PORTION);
+        command
+            .arg(keys.fixed("ta"))
+            .arg("-inf")
+            .arg(encode::micros(before))
+            .arg("LIMIT")
+            .arg(kept)
+            .arg(PORTION);
         let found = reply::bytes_list(core.wire.command(&command).await?)?;
         for id in &found {
-            let call = Call::new(&scripts().forget_timeline, &keys.head()).with(id).with(encode::time(before));
+            let call =
+                Call::new(&scripts().forget_timeline, &keys.head()).with(id).with(encode::time(before));
             match reply::number(core.wire.call(&call).await?)? {
                 0 => kept += 1,
                 more => gone += more,

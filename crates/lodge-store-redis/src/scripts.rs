@@ -111,7 +111,9 @@ mod tests {
             let name = lines[1].split(' ').nth(1).unwrap();
             let expected = match name {
                 "counts" | "dead_page" | "feed_page" => "#!lua flags=no-writes",
-                "discard" | "expire" | "forget" | "forget_timeline" | "purge_feed" | "sweep" => "#!lua flags=allow-oom",
+                "discard" | "expire" | "forget" | "forget_timeline" | "purge_feed" | "sweep" => {
+                    "#!lua flags=allow-oom"
+                }
                 _ => "#!lua",
             };
             assert_eq!(lines[0], expected, "{name}");

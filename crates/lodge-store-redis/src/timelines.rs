@@ -11,9 +11,7 @@ use crate::store::{Core, RedisStore};
 use crate::{encode, reply};
 use async_trait::async_trait;
 use bytes::Bytes;
-use lodge_domain::ports::{
-    StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines,
-};
+use lodge_domain::ports::{StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines};
 use lodge_domain::{BrandName, EntryId, NewEntry, TimelineEntry, TimelineId, Timestamp};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -88,7 +86,10 @@ async fn changed(core: &Core, brand: &BrandName, after: u64) -> Result<Vec<Timel
     let mut command = redis::cmd("ZRANGEBYSCORE");
     command.arg(BrandKeys::new(brand).fixed("tz")).arg(format!("({after}")).arg("+inf");
     let found = reply::bytes_list(core.wire.command(&command).await?)?;
-    found.iter().map(|raw| id_of(raw).map(TimelineId).ok_or_else(|| unreadable("a timeline's name"))).collect()
+    found
+        .iter()
+        .map(|raw| id_of(raw).map(TimelineId).ok_or_else(|| unreadable("a timeline's name")))
+        .collect()
 }
 
 async fn hints(core: &Core, brand: &BrandName, after: u64) -> Result<Vec<(TimelineId, Bytes)>, StoreError> {
@@ -122,7 +123,8 @@ impl Timelines for RedisStore {
         }
         let numbers = reply::bytes_list(core.wire.call(&call).await?)?;
         core.signals.timelines.notify_waiters();
-        let read = |raw: &Vec<u8>| reply::utf8(raw)?.parse().map_err(|_| unreadable("the number of an entry"));
+        let read =
+            |raw: &Vec<u8>| reply::utf8(raw)?.parse().map_err(|_| unreadable("the number of an entry"));
         numbers.iter().map(read).collect()
     }
 
@@ -202,7 +204,8 @@ impl Timelines for RedisStore {
             let mut rung = std::pin::pin!(core.signals.timelines.notified());
             rung.as_mut().enable();
             let now = end(core, brand).await?;
-            let Some(seen) = seen.as_ref().filter(|seen| seen.epoch == now.epoch && seen.changes <= now.changes)
+            let Some(seen) =
+                seen.as_ref().filter(|seen| seen.epoch == now.epoch && seen.changes <= now.changes)
             else {
                 let next = now.cursor();
                 return Ok(TimelineChanges { changed: Vec::new(), hints: Vec::new(), missed: true, next });

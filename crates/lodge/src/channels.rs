@@ -23,15 +23,26 @@ pub struct Entry {
 /// All channels.
 #[must_use]
 pub fn all() -> &'static [Entry] {
-    const ALL: &[Entry] = &[Entry {
-        channel: "email",
-        parse: |reader, value| {
-            let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
-            Some(Arc::new(settings))
+    const ALL: &[Entry] = &[
+        Entry {
+            channel: "chat",
+            parse: |reader, value| {
+                let settings: lodge_channel_chat::ChatSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_chat::ChatSettings>(),
+            example: lodge_channel_chat::EXAMPLE,
         },
-        schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
-        example: lodge_channel_email::EXAMPLE,
-    }];
+        Entry {
+            channel: "email",
+            parse: |reader, value| {
+                let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
+            example: lodge_channel_email::EXAMPLE,
+        },
+    ];
     ALL
 }
 

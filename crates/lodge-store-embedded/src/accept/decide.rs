@@ -6,8 +6,8 @@ use super::look_up::{Facts, conversation_of, is_conflict, known, participation};
 use super::write::{append, found, write};
 use crate::codec::{self, nanos};
 use crate::enqueue;
-use crate::timelines;
 use crate::error::Failure;
+use crate::timelines;
 use crate::writer::Tx;
 use lodge_domain::{
     Assurance, Candidate, ConversationStatus, Flag, JoinCondition, Lane, NewWork, OriginKind, Placement,
@@ -34,7 +34,8 @@ enum Place {
 pub(crate) fn accept(tx: &mut Tx<'_>, candidate: &Candidate, now: Timestamp) -> Result<Receipt, Failure> {
     let brand = tx.brand(&candidate.brand)?;
     if let Some(first) = known(tx, candidate)? {
-        let entry = candidate.entry.as_ref().map(|new| timelines::number(tx, brand, new)).transpose()?.flatten();
+        let entry =
+            candidate.entry.as_ref().map(|new| timelines::number(tx, brand, new)).transpose()?.flatten();
         return Ok(Receipt { placement: Placement::Duplicate, entry, ..first });
     }
     let is_conflict = is_conflict(tx, brand, candidate)?;

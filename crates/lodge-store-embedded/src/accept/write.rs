@@ -177,12 +177,7 @@ pub(crate) fn bind(
 }
 
 /// Binds keys to a conversation wherever they led before.
-fn rebind(
-    tx: &Tx<'_>,
-    brand: i64,
-    conv: i64,
-    keys: &[lodge_domain::ThreadKeyValue],
-) -> Result<(), Failure> {
+fn rebind(tx: &Tx<'_>, brand: i64, conv: i64, keys: &[lodge_domain::ThreadKeyValue]) -> Result<(), Failure> {
     let upsert = "INSERT INTO keys(key, brand, conv) VALUES (?1, ?2, ?3) \
                   ON CONFLICT(key, brand) DO UPDATE SET conv = ?3";
     for key in keys {

@@ -6,8 +6,8 @@ use crate::sample_contact;
 use bytes::Bytes;
 use lodge_domain::ports::{Clock, PurgeClass, TimelineCursor};
 use lodge_domain::{
-    BrandName, Candidate, ConversationChange, ConversationStatus, EntryId, JoinCondition, NewEntry, Placement,
-    SignedDuration, ThreadKey, ThreadKeyValue, TimelineId,
+    BrandName, Candidate, ConversationChange, ConversationStatus, EntryId, JoinCondition, NewEntry,
+    Placement, SignedDuration, ThreadKey, ThreadKeyValue, TimelineId,
 };
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -61,20 +61,24 @@ pub async fn an_entry_is_there_once(t: &dyn StoreUnderTest) {
     let other = BrandName::parse("other").unwrap();
     assert_eq!(s.store.append(&other, vec![entry(&s, "a", "3")]).await.unwrap(), [1]);
     let second = t.second().await;
-    assert_eq!(second.append(&s.brand, vec![entry(&s, "a", "3"), entry(&s, "a", "4")]).await.unwrap(), [3, 4]);
+    assert_eq!(
+        second.append(&s.brand, vec![entry(&s, "a", "3"), entry(&s, "a", "4")]).await.unwrap(),
+        [3, 4]
+    );
 }
 
 /// Accept appends a candidate's entry in its own step, and a duplicate is told the number of the first.
 pub async fn accepted_with_its_entry(t: &dyn StoreUnderTest) {
     let s = scene(t);
     append(&s, "a", &["before"]).await;
-    let batch = vec![with_entry(&s, "<1@x>", "a", "1"), with_entry(&s, "<2@x>", "a", "2"), with_entry(&s, "<1@x>", "a", "1")];
+    let batch = vec![
+        with_entry(&s, "<1@x>", "a", "1"),
+        with_entry(&s, "<2@x>", "a", "2"),
+        with_entry(&s, "<1@x>", "a", "1"),
+    ];
     let receipts = s.store.accept(batch).await.unwrap();
     let told: Vec<_> = receipts.iter().map(|receipt| (receipt.placement, receipt.entry)).collect();
-    assert_eq!(
-        told,
-        [(Placement::New, Some(2)), (Placement::New, Some(3)), (Placement::Duplicate, Some(2))]
-    );
+    assert_eq!(told, [(Placement::New, Some(2)), (Placement::New, Some(3)), (Placement::Duplicate, Some(2))]);
     append(&s, "a", &["after"]).await;
     let again = t.second().await.accept(vec![with_entry(&s, "<2@x>", "a", "2")]).await.unwrap().remove(0);
     assert_eq!((again.placement, again.entry), (Placement::Duplicate, Some(3)));
@@ -140,7 +144,8 @@ pub async fn followers_miss_nothing(t: &dyn StoreUnderTest) {
     let foreign = TimelineCursor("elsewhere".to_owned());
     assert!(s.store.changes(&s.brand, Some(&foreign), Duration::ZERO).await.unwrap().missed);
     let (store, brand) = (s.store.clone(), s.brand.clone());
-    let waits = tokio::spawn(async move { store.changes(&brand, Some(&cursor), Duration::from_secs(20)).await });
+    let waits =
+        tokio::spawn(async move { store.changes(&brand, Some(&cursor), Duration::from_secs(20)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();
     second.append(&s.brand, vec![entry(&s, "e", "1")]).await.unwrap();
@@ -166,7 +171,8 @@ pub async fn hints_reach_followers(t: &dyn StoreUnderTest) {
 pub async fn notes_compare_and_set(t: &dyn StoreUnderTest) {
     let s = scene(t);
     let (id, now) = (timeline("a"), s.clock.now());
-    let write = |expected, text: &'static str| s.store.write_note(&s.brand, &id, expected, Bytes::from(text), now);
+    let write =
+        |expected, text: &'static str| s.store.write_note(&s.brand, &id, expected, Bytes::from(text), now);
     assert_eq!(s.store.note(&s.brand, &id).await.unwrap(), None);
     assert_eq!(write(1, "x").await.unwrap(), None);
     assert_eq!(write(0, "one").await.unwrap(), Some(1));
@@ -223,7 +229,10 @@ pub async fn rebound_keys_follow(t: &dyn StoreUnderTest) {
     let batch = vec![following(&s, "<2@x>"), following(&s, "<3@x>")];
     let receipts = s.store.accept(batch).await.unwrap();
     assert_eq!(receipts[0].follows, Some(first.reference.clone()));
-    assert_eq!((receipts[1].placement, &receipts[1].conversation), (Placement::Appended, &receipts[0].conversation));
+    assert_eq!(
+        (receipts[1].placement, &receipts[1].conversation),
+        (Placement::Appended, &receipts[0].conversation)
+    );
     s.clock.advance(SignedDuration::from_hours(1));
     let later = s.store.accept(vec![following(&s, "<4@x>")]).await.unwrap().remove(0);
     assert_eq!(later.conversation, receipts[0].conversation);

@@ -4,9 +4,7 @@ use crate::model_store::ModelStore;
 use crate::model_store::state::State;
 use async_trait::async_trait;
 use bytes::Bytes;
-use lodge_domain::ports::{
-    StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines,
-};
+use lodge_domain::ports::{StateValue, StoreError, TimelineChanges, TimelineCursor, TimelinePage, Timelines};
 use lodge_domain::{BrandName, NewEntry, TimelineId, Timestamp};
 use std::time::Duration;
 
@@ -49,7 +47,8 @@ impl Timelines for ModelStore {
         most: usize,
     ) -> Result<TimelinePage, StoreError> {
         let state = self.read();
-        let all = state.timelines.get(&(brand.clone(), *timeline)).map(|timeline| timeline.entries.as_slice());
+        let all =
+            state.timelines.get(&(brand.clone(), *timeline)).map(|timeline| timeline.entries.as_slice());
         let all = all.unwrap_or_default();
         let entries = all.iter().filter(|entry| entry.sequence > after).take(most).cloned().collect();
         Ok(TimelinePage { entries, last: all.len() as u64 })
