@@ -65,6 +65,8 @@ export class Session {
 
   #identity: string | null = null;
   #profile: Profile | null = null;
+  /** Whether a `hello` is on its way; messages wait for its `welcome`, which would have them sent twice. */
+  #isGreeting = false;
   #typingSent = 0;
   #readSent = 0;
   /** The hole that the server was asked about, and whether its `welcome` came since. */
@@ -226,8 +228,10 @@ export class Session {
 
   /** When `wake` has something to do; null: never. */
   wakeAt(): number | null {
-    const next = this.#canSend() ? this.outbox.next(this.ports.now(), this.limits) : null;
-    const moments = [this.link.due, this.typing?.until ?? null, this.outbox.due(), typeof next === "number" ? next : null];
+    const now = this.ports.now();
+    const next = this.#canSend() ? this.outbox.next(now, this.limits) : null;
+    const sendAt = next === null || typeof next === "number" ? next : now;
+    const moments = [this.link.due, this.typing?.until ?? null, this.outbox.due(), sendAt];
     const set = moments.filter((moment): moment is number => moment !== null);
     return set.length > 0 ? Math.min(...set) : null;
   }
@@ -293,6 +297,7 @@ export class Session {
   #dial(): void {
     this.ports.drop();
     this.#gap = null;
+    this.#isGreeting = false;
     this.outbox.restart();
     this.ports.connect(this.link.dial(this.ports.now()));
   }
@@ -325,6 +330,7 @@ export class Session {
     }
     if (this.#identity !== null) frame.identity = this.#identity;
     if (this.#profile !== null) frame.profile = this.#profile;
+    this.#isGreeting = true;
     this.ports.send(frame);
   }
 
@@ -336,6 +342,7 @@ export class Session {
     this.reference = frame.reference ?? this.reference;
     if (this.#profile !== null && frame.ask.length === 0) this.#profile = null;
     this.link.welcomed(now);
+    this.#isGreeting = false;
     this.complaint = null;
     if (frame.seq < this.transcript.last) {
       // Another log than the one we know: what is shown would be mixed up with it.
@@ -392,6 +399,8 @@ export class Session {
   #failed(failure: Failure): void {
     const now = this.ports.now();
     const patience = (failure.retry_after ?? 5) * 1000;
+    // An answer to a `hello` that is no `welcome` is an answer too.
+    if (failure.id === null) this.#isGreeting = false;
     const about = failure.id ?? this.outbox.inFlight?.id ?? null;
     switch (failure.code) {
       case "closing":
@@ -458,7 +467,7 @@ export class Session {
   }
 
   #canSend(): boolean {
-    return this.link.phase === "live" && !this.ended;
+    return this.link.phase === "live" && !this.ended && !this.#isGreeting;
   }
 
   #pump(): void {

@@ -32,7 +32,9 @@ export function linkify(text: string): Part[] {
   for (const match of text.matchAll(LINK)) {
     const shown = trimmed(match[0]);
     const href = address(shown);
-    if (!href || links >= MOST_LINKS) continue;
+    // What stands in the middle of a word belongs to something else (`blob:https://…`).
+    const isWithin = /[\w:@/]/u.test(text[match.index - 1] ?? " ");
+    if (!href || isWithin || links >= MOST_LINKS) continue;
     if (match.index > end) parts.push({ text: text.slice(end, match.index) });
     parts.push(part(shown, href));
     end = match.index + shown.length;

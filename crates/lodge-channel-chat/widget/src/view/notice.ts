@@ -4,6 +4,7 @@
 import { fill } from "../i18n";
 import { cleanName } from "../text";
 import { button, el, mark, setText, show } from "./dom";
+import { asked } from "./form";
 import type { Room } from "./room";
 
 /** A connection may be away this long before it is worth a word. */
@@ -71,7 +72,8 @@ export class Notice {
     const { words } = this.room.speech;
     const opens = welcome.opens_at;
     const back = opens !== null && opens > now ? ` ${fill(words.back, { time: this.room.speech.moment(opens, now) })}` : "";
-    return { kind: "info", text: words.away + back, retry: false };
+    const byMail = welcome.continued_by_mail && asked(this.room.session).length === 0 ? ` ${words.byMail}` : "";
+    return { kind: "info", text: words.away + back + byMail, retry: false };
   }
 
   #lookAgain(after: number): void {
