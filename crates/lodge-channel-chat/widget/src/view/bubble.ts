@@ -131,7 +131,8 @@ export function authorOf(item: Pick<Item, "from" | "name">, room: Room): string 
 function textOf(text: string): HTMLElement[] {
   if (text === "") return [];
   const body = el("div", "text", { dir: "auto" });
-  for (const part of linkify(text)) {
+  // Overrides of direction have no use in a text, but to make it read as another.
+  for (const part of linkify(text.replace(/[\u202d\u202e]/gu, ""))) {
     if (part.href === undefined) {
       body.append(part.text);
       continue;

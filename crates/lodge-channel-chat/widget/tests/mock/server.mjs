@@ -49,7 +49,7 @@ export class Mock {
   say(from, text, more = {}, session = [...this.sessions.values()][0]) {
     const message = { t: "message", seq: session.log.length + 1, from, text, at: new Date().toISOString(), ...more };
     session.log.push(message);
-    this.cast(session, message);
+    this.cast(session, { ...message, attachments: this.links(message) });
     return message;
   }
 
