@@ -12,6 +12,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "../assets/widget.js");
 /** Contract: under 30 KB compressed. */
 const MOST_BYTES = 30_000;
+/** What would turn a text into markup or code (T33). */
+const SINKS = /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function|DOMParser|createContextualFragment|srcdoc|importScripts)\b/u;
 
 /** Every file below `src`, relative to it, with `/`, sorted by its bytes. */
 function sources(folder = "") {
@@ -93,6 +95,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const size = gzipSync(text, { level: 9 }).length;
   if (size > MOST_BYTES) {
     console.error(`widget.js: ${size} bytes compressed, ${MOST_BYTES} at most`);
+    process.exit(1);
+  }
+  const sink = SINKS.exec(text);
+  if (sink) {
+    console.error(`widget.js: ${sink[0]} takes markup or code; build elements instead`);
     process.exit(1);
   }
   if (process.argv.includes("--check")) {

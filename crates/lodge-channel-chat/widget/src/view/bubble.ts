@@ -40,8 +40,8 @@ export class Bubble {
     time.title = new Intl.DateTimeFormat(tag, { dateStyle: "full", timeStyle: "short" }).format(item.at);
     this.#state = el("span", "state");
     this.#reason = el("span", "reason");
-    const retry = button("text", words.retry, () => room.session.retry(item.key));
-    const discard = button("text", words.discard, () => room.session.discard(item.key));
+    const retry = button("link", words.retry, () => room.session.retry(item.key));
+    const discard = button("link", words.discard, () => room.session.discard(item.key));
     this.#trouble = el("div", "trouble", { hidden: true }, this.#reason, retry, discard);
     this.#files = el("div", "files");
     this.node = el(
@@ -58,6 +58,7 @@ export class Bubble {
   }
 
   update(item: Item): void {
+    const failsNow = item.state === "failed" && this.#item.state !== "failed";
     this.#item = item;
     mark(this.node, "data-first", item.first ? "" : null);
     mark(this.node, "data-last", item.last ? "" : null);
@@ -65,6 +66,7 @@ export class Bubble {
     setText(this.#state, item.state && item.state !== "failed" ? this.#stateWord(item.state) : "");
     show(this.#trouble, item.state === "failed");
     if (item.state === "failed") setText(this.#reason, this.#reasonFor(item.code));
+    if (failsNow) this.room.announce(this.#reasonFor(item.code));
     if (item.attachments !== this.#filesOf && !same(item.attachments, this.#filesOf)) {
       this.#filesOf = item.attachments;
       this.#files.replaceChildren(...item.attachments.map((file, index) => this.#fileOf(file, index)));

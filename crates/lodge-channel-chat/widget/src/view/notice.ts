@@ -26,7 +26,7 @@ export class Notice {
   #said = "";
 
   constructor(private readonly room: Room) {
-    this.#retry = button("text", room.speech.words.retry, () => room.session.hurry());
+    this.#retry = button("link", room.speech.words.retry, () => room.session.hurry());
     this.node = el("div", "notice", { hidden: true }, this.#text, this.#retry);
   }
 
