@@ -26,8 +26,10 @@ mod socket;
 mod talk;
 pub mod token;
 mod uploads;
+mod widget;
 
 pub use config::ChatSettings;
+pub use widget::widget_route;
 
 /// A commented example of a chat inbox's table.
 pub const EXAMPLE: &str = include_str!("../example.toml");
