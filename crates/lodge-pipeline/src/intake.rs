@@ -3,6 +3,7 @@
 use crate::events;
 use crate::pipeline::Shared;
 use crate::report;
+use crate::supplement;
 use async_trait::async_trait;
 use lodge_domain::effect::Step;
 use lodge_domain::ports::{Intake, Lookup, Outcome, Refusal, StoreError};
@@ -62,6 +63,7 @@ async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, St
                     None => Slot::Known(Outcome::Skipped),
                 },
             },
+            Inbound::Supplement(addition) => Slot::Known(supplement::take(shared, &addition).await?),
             Inbound::Skipped { inbox, reason, .. } => {
                 events::ContactSkipped { inbox: inbox.name.as_str(), reason: &reason }.emit();
                 Slot::Known(Outcome::Skipped)
@@ -104,6 +106,7 @@ async fn file(shared: &Shared, contacts: &[Contact]) -> Result<Vec<Receipt>, Sto
             note_other_inbox(shared, contact, receipt).await;
         }
     }
+    supplement::take_up(shared, &receipts).await;
     Ok(receipts)
 }
 
@@ -131,6 +134,7 @@ fn inbox_of(item: &Inbound) -> Option<&InboxId> {
     match item {
         Inbound::Contact(contact) => Some(&contact.inbox),
         Inbound::Report(news) => Some(&news.inbox),
+        Inbound::Supplement(addition) => Some(&addition.inbox),
         Inbound::Skipped { inbox, .. } => Some(inbox),
         _ => None,
     }
