@@ -7,7 +7,9 @@ use crate::supplement;
 use async_trait::async_trait;
 use lodge_domain::effect::Step;
 use lodge_domain::ports::{Intake, Lookup, Outcome, Refusal, StoreError};
-use lodge_domain::{Candidate, Contact, Effect, Inbound, InboxId, JournalLine, Placement, Receipt};
+use lodge_domain::{
+    Candidate, Contact, Effect, EnvelopeId, Inbound, InboxId, JournalLine, Placement, Receipt, TraceKey,
+};
 use lodge_telemetry::catalogue::metrics;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,6 +43,14 @@ impl Intake for Door {
         let outcome = accept(shared, batch).await.map_err(|error| refusal(&inbox, &error));
         metrics().accept_latency_seconds.observe(started.elapsed().as_secs_f64());
         outcome
+    }
+
+    async fn known(&self, inbox: &InboxId, key: &TraceKey) -> Result<Option<EnvelopeId>, Refusal> {
+        let Some(key) = key.value() else { return Ok(None) };
+        let found = self.0.store.ledger.find(&inbox.brand, Lookup::Trace(key)).await;
+        let found = found.map_err(|error| refusal(inbox.name.as_str(), &error))?;
+        let mut own = found.into_iter().filter(|envelope| envelope.contact.inbox == *inbox);
+        Ok(own.next_back().map(|envelope| envelope.receipt.envelope))
     }
 }
 
