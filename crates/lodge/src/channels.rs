@@ -23,15 +23,26 @@ pub struct Entry {
 /// All channels.
 #[must_use]
 pub fn all() -> &'static [Entry] {
-    const ALL: &[Entry] = &[Entry {
-        channel: "email",
-        parse: |reader, value| {
-            let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
-            Some(Arc::new(settings))
+    const ALL: &[Entry] = &[
+        Entry {
+            channel: "email",
+            parse: |reader, value| {
+                let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
+            example: lodge_channel_email::EXAMPLE,
         },
-        schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
-        example: lodge_channel_email::EXAMPLE,
-    }];
+        Entry {
+            channel: "voice",
+            parse: |reader, value| {
+                let settings: lodge_channel_voice::VoiceSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_voice::VoiceSettings>(),
+            example: lodge_channel_voice::EXAMPLE,
+        },
+    ];
     ALL
 }
 
