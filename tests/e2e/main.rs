@@ -39,3 +39,4 @@ mod security_operations;
 mod smtp_refusals;
 mod support;
 mod threading;
+mod voice_calls;
