@@ -5,15 +5,16 @@
 
 pub mod check;
 pub mod draw;
+mod hours;
 pub mod machine;
 pub mod settings;
+mod words;
 
 pub use check::{Flaw, check, is_e164};
 pub use draw::draw;
-pub use machine::{
-    Call, Ears, Input, Learned, Line, Message, Moment, Sound, Spoken, Then, Turn, advance, spelled,
-};
+pub use machine::{Call, Ears, Input, Learned, Line, Message, Moment, Sound, Spoken, Then, Turn, advance};
 pub use settings::{Dialogue, Step, read};
+pub use words::spelled;
 
 /// The dialogue that is there without any configuration: `config/dialogues/hotline.toml`.
 pub const HOTLINE: &str = include_str!("../../../config/dialogues/hotline.toml");

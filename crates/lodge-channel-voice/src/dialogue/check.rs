@@ -1,6 +1,6 @@
 //! Finds everything that is wrong with a dialogue at once, before a caller does.
 
-use super::machine::{DAYS, span};
+use super::hours::{DAYS, span};
 use super::settings::{ByLanguage, Dialogue, Step};
 use std::collections::{BTreeSet, VecDeque};
 

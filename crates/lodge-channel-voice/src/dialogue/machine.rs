@@ -3,10 +3,10 @@
 //! Pure: the same call, input and moment always give the same turn. Never knows a provider, never files anything itself
 //! (it says [`Then::File`]), and never repeats a caller's words into a prompt (T40).
 
+use super::hours::is_open;
 use super::settings::{About, ByLanguage, Dialogue, Digits, DigitsKind, Menu, Step};
+use super::words::{meant, spelled};
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
-use jiff::tz::TimeZone;
 use lodge_domain::Reference;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -425,61 +425,4 @@ impl Walk<'_> {
 /// The first key pressed.
 fn first(keys: &str) -> &str {
     keys.get(..1).unwrap_or_default()
-}
-
-/// The one choice that the words mean; `None` where they mean none or several.
-fn meant<'m>(menu: &'m Menu, text: &str, language: &str) -> Option<&'m super::settings::Choice> {
-    let said = words(text);
-    let means = |choice: &&super::settings::Choice| {
-        let phrases = choice.words.get(language).into_iter().flatten();
-        phrases.map(|phrase| words(phrase)).any(|phrase| {
-            !phrase.is_empty() && said.windows(phrase.len()).any(|window| window == phrase.as_slice())
-        })
-    };
-    let mut fitting = menu.choice.values().filter(means);
-    let one = fitting.next();
-    if fitting.next().is_none() { one } else { None }
-}
-
-fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.take(200).map(str::to_lowercase).collect()
-}
-
-/// `482 913 6057` as it is read out: digit by digit, with a pause between the groups.
-#[must_use]
-pub fn spelled(reference: &Reference) -> String {
-    let group = |group: &str| {
-        let digits: Vec<String> = group.chars().map(|digit| digit.to_string()).collect();
-        digits.join(" ")
-    };
-    reference.grouped().split(' ').map(group).collect::<Vec<_>>().join(", ")
-}
-
-/// The days as they are written.
-pub(super) const DAYS: [(&str, Weekday); 7] = [
-    ("mon", Weekday::Monday),
-    ("tue", Weekday::Tuesday),
-    ("wed", Weekday::Wednesday),
-    ("thu", Weekday::Thursday),
-    ("fri", Weekday::Friday),
-    ("sat", Weekday::Saturday),
-    ("sun", Weekday::Sunday),
-];
-
-fn is_open(zone: &str, days: &BTreeMap<String, Vec<String>>, now: Timestamp) -> bool {
-    let Ok(zone) = TimeZone::get(zone) else { return false };
-    let here = now.to_zoned(zone);
-    let today = DAYS.iter().find(|(_, day)| *day == here.weekday()).map_or("", |(name, _)| *name);
-    let spans = days.get(today).into_iter().flatten().filter_map(|text| span(text));
-    let time = here.time();
-    spans.into_iter().any(|(from, to)| from <= time && time < to)
-}
-
-/// Reads `09:00-17:00`.
-pub(super) fn span(text: &str) -> Option<(Time, Time)> {
-    let (from, to) = text.split_once('-')?;
-    let clock = |text: &str| Time::strptime("%H:%M", text.trim()).ok();
-    let (from, to) = (clock(from)?, clock(to)?);
-    (from < to).then_some((from, to))
 }
