@@ -8,11 +8,13 @@
 pub mod attempts;
 pub mod backoff;
 pub mod door;
+pub mod fetch;
 pub mod health;
 pub mod net;
 pub mod secret;
 pub mod values;
 pub mod visitor;
+pub mod webhook;
 
 pub use attempts::Attempts;
 pub use backoff::Backoff;

@@ -54,6 +54,23 @@ impl ContactSkipped<'_> {
     }
 }
 
+pub(crate) struct Supplemented<'e> {
+    pub(crate) inbox: &'e str,
+    pub(crate) outcome: &'static str,
+}
+
+impl Supplemented<'_> {
+    pub(crate) fn emit(self) {
+        metrics().supplements.get_or_create(&reason(self.inbox, self.outcome)).inc();
+        match self.outcome {
+            "given up" => {
+                tracing::error!(inbox = self.inbox, "a supplement's contact never came, kept as dead letter");
+            }
+            outcome => tracing::debug!(inbox = self.inbox, outcome, "supplement"),
+        }
+    }
+}
+
 pub(crate) struct Refused<'e> {
     pub(crate) inbox: &'e str,
     pub(crate) reason: &'static str,

@@ -3,10 +3,13 @@
 use crate::events;
 use crate::pipeline::Shared;
 use crate::report;
+use crate::supplement;
 use async_trait::async_trait;
 use lodge_domain::effect::Step;
 use lodge_domain::ports::{Intake, Lookup, Outcome, Refusal, StoreError};
-use lodge_domain::{Candidate, Contact, Effect, Inbound, InboxId, JournalLine, Placement, Receipt};
+use lodge_domain::{
+    Candidate, Contact, Effect, EnvelopeId, Inbound, InboxId, JournalLine, Placement, Receipt, TraceKey,
+};
 use lodge_telemetry::catalogue::metrics;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Door(pub(crate) Arc<Shared>);
 
 /// What became of an item so far.
+#[expect(clippy::large_enum_variant, reason = "a handful of them lives for the length of one call")]
 enum Slot {
     /// Its contact waits for accept, at this place among the candidates.
     Contact(usize),
@@ -41,6 +45,14 @@ impl Intake for Door {
         metrics().accept_latency_seconds.observe(started.elapsed().as_secs_f64());
         outcome
     }
+
+    async fn known(&self, inbox: &InboxId, key: &TraceKey) -> Result<Option<EnvelopeId>, Refusal> {
+        let Some(key) = key.value() else { return Ok(None) };
+        let found = self.0.store.ledger.find(&inbox.brand, Lookup::Trace(key)).await;
+        let found = found.map_err(|error| refusal(inbox.name.as_str(), &error))?;
+        let mut own = found.into_iter().filter(|envelope| envelope.contact.inbox == *inbox);
+        Ok(own.next_back().map(|envelope| envelope.receipt.envelope))
+    }
 }
 
 async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, StoreError> {
@@ -62,6 +74,7 @@ async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, St
                     None => Slot::Known(Outcome::Skipped),
                 },
             },
+            Inbound::Supplement(addition) => Slot::Known(supplement::take(shared, &addition).await?),
             Inbound::Skipped { inbox, reason, .. } => {
                 events::ContactSkipped { inbox: inbox.name.as_str(), reason: &reason }.emit();
                 Slot::Known(Outcome::Skipped)
@@ -104,6 +117,7 @@ async fn file(shared: &Shared, contacts: &[Contact]) -> Result<Vec<Receipt>, Sto
             note_other_inbox(shared, contact, receipt).await;
         }
     }
+    supplement::take_up(shared, &receipts).await;
     Ok(receipts)
 }
 
@@ -131,6 +145,7 @@ fn inbox_of(item: &Inbound) -> Option<&InboxId> {
     match item {
         Inbound::Contact(contact) => Some(&contact.inbox),
         Inbound::Report(news) => Some(&news.inbox),
+        Inbound::Supplement(addition) => Some(&addition.inbox),
         Inbound::Skipped { inbox, .. } => Some(inbox),
         _ => None,
     }

@@ -26,6 +26,7 @@ mod report;
 pub mod retention;
 pub mod schedule;
 pub mod settings;
+mod supplement;
 pub mod templates;
 mod triage;
 pub mod worker;

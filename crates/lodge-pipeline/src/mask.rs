@@ -141,11 +141,16 @@ pub fn mask_contact(contact: &mut Contact) -> bool {
     text || html || subject || name || files > 0 || headers > 0 || details
 }
 
-/// Masks the texts in `details`, except ids, which look like numbers and are none of a person's words.
+/// Masks the texts in `details`, except ids, hashes and links, which hold numbers that are none of a person's words.
 pub fn mask_details(details: &mut serde_json::Map<String, Value>) -> bool {
     let mut any = false;
     for (key, value) in details {
-        let is_id = key == "id" || key.ends_with("_id") || key.ends_with("_ids") || key == "references";
+        let is_id = key == "id"
+            || key.ends_with("_id")
+            || key.ends_with("_ids")
+            || key == "references"
+            || key == "sha256"
+            || key == "href";
         any |= !is_id && mask_value(value);
     }
     any

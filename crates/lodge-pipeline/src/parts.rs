@@ -3,8 +3,8 @@
 use crate::settings::{Limits, Live};
 use jiff::Timestamp;
 use lodge_domain::ports::{
-    Blobs, Budgets, Clock, DeadLetters, Entropy, Feed, Housekeeping, Leases, Ledger, Store, TicketSink,
-    WorkQueue,
+    Blobs, Budgets, Clock, DeadLetters, Entropy, Feed, Housekeeping, InboxState, Leases, Ledger, Store,
+    TicketSink, WorkQueue,
 };
 use lodge_domain::{BlobRef, BrandName, ConversationId, NodeName, PartyHandle};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Facets {
     pub budgets: Arc<dyn Budgets>,
     /// One holder a name.
     pub leases: Arc<dyn Leases>,
+    /// Small versioned values: what waits for its contact.
+    pub state: Arc<dyn InboxState>,
     /// Upkeep.
     pub housekeeping: Arc<dyn Housekeeping>,
 }
@@ -39,6 +41,7 @@ impl Facets {
             dead_letters: Arc::clone(store) as Arc<dyn DeadLetters>,
             budgets: Arc::clone(store) as Arc<dyn Budgets>,
             leases: Arc::clone(store) as Arc<dyn Leases>,
+            state: Arc::clone(store) as Arc<dyn InboxState>,
             housekeeping: Arc::clone(store) as Arc<dyn Housekeeping>,
         }
     }

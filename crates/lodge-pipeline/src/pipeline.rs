@@ -4,6 +4,7 @@ use crate::circuit::{Circuit, PROBE_EVERY, SELDOM};
 use crate::health::LaneReport;
 use crate::parts::{Facets, Links, Parts};
 use crate::settings::{Limits, Live};
+use crate::supplement::{self, Awaited};
 use crate::{commands, events, intake, retention, worker};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) closing: AtomicBool,
     /// How often the core refused an event as it stands; lost at a restart, which only makes three more tries.
     pub(crate) refusals: Mutex<HashMap<String, u32>>,
+    pub(crate) awaited: Awaited,
     live: ArcSwap<Live>,
     repliers: RwLock<BTreeMap<InboxName, Arc<dyn Replier>>>,
     circuits: Mutex<BTreeMap<Lane, Arc<Circuit>>>,
@@ -57,6 +59,7 @@ impl Pipeline {
             accepts: Semaphore::new(limits.accepts.clamp(1, Semaphore::MAX_PERMITS)),
             closing: AtomicBool::new(false),
             refusals: Mutex::default(),
+            awaited: Awaited::default(),
             live: ArcSwap::from_pointee(live),
             repliers: RwLock::default(),
             circuits: Mutex::default(),
@@ -118,6 +121,7 @@ impl Pipeline {
             tasks.spawn(worker::supervise(Arc::clone(&self.shared), lane, soft.clone(), hard.clone()));
         }
         tasks.spawn(retention::keep_tidy(Arc::clone(&self.shared), soft.clone(), hard.clone()));
+        tasks.spawn(supplement::keep_swept(Arc::clone(&self.shared), soft.clone(), hard.clone()));
         tasks.spawn(retention::keep_gauges(Arc::clone(&self.shared), soft.clone(), hard.clone()));
         tokio::select! {
             () = soft.cancelled() => {}
@@ -133,6 +137,14 @@ impl Pipeline {
     /// Where the store fails.
     pub async fn drain_due(&self, lane: &Lane) -> Result<usize, StoreError> {
         worker::drain_due(&self.shared, lane).await
+    }
+
+    /// Adds what waits for contacts that are there by now, and gives up what waited too long; how many are left.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn sweep_supplements(&self) -> Result<usize, StoreError> {
+        supplement::sweep(&self.shared).await
     }
 
     /// Removes what is older than the settings say, once; how many records went.

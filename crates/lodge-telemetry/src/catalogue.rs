@@ -96,6 +96,8 @@ catalogue! {
     contacts_duplicate: Family<InboxLabels, Counter> = "contacts_duplicate";
     /// Contacts looked at without anything to file, by reason.
     contacts_skipped: Family<ReasonLabels, Counter> = "contacts_skipped";
+    /// Later additions to contacts, by what became of them.
+    supplements: Family<ReasonLabels, Counter> = "supplements";
     /// Contacts put into quarantine.
     contacts_quarantined: Family<InboxLabels, Counter> = "contacts_quarantined";
     /// Acknowledgments sent.

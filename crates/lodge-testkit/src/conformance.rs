@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "the suite is test code, and a broken expectation must panic")]
 
 pub mod store;
+pub mod webhook;

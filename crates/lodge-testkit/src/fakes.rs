@@ -3,11 +3,13 @@
 mod blobs;
 mod clock;
 mod entropy;
+mod intake;
 mod replier;
 mod sink;
 
 pub use blobs::MemoryBlobs;
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use intake::RecordingIntake;
 pub use replier::RecordingReplier;
 pub use sink::RecordingSink;

@@ -8,6 +8,6 @@ pub mod fakes;
 pub mod model_store;
 pub mod samples;
 
-pub use fakes::{ManualClock, MemoryBlobs, RecordingReplier, RecordingSink, SeededEntropy};
+pub use fakes::{ManualClock, MemoryBlobs, RecordingIntake, RecordingReplier, RecordingSink, SeededEntropy};
 pub use model_store::ModelStore;
 pub use samples::{SampleContact, sample_contact};

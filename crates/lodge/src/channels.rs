@@ -42,6 +42,15 @@ pub fn all() -> &'static [Entry] {
             schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
             example: lodge_channel_email::EXAMPLE,
         },
+        Entry {
+            channel: "voice",
+            parse: |reader, value| {
+                let settings: lodge_channel_voice::VoiceSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_voice::VoiceSettings>(),
+            example: lodge_channel_voice::EXAMPLE,
+        },
     ];
     ALL
 }

@@ -63,6 +63,9 @@ enum Command {
     /// Prints the configuration reference in Markdown.
     #[command(after_help = "Example:\n  lodge config-reference | less")]
     ConfigReference,
+    /// Checks, draws or plays a telephone dialogue.
+    #[command(after_help = "Example:\n  lodge dialogue try dialogues/hotline.toml")]
+    Dialogue(commands::dialogue::Arguments),
     /// Looks inside the store.
     #[command(after_help = "Example:\n  lodge store inspect --json")]
     Store(commands::store::Arguments),
@@ -120,6 +123,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(arguments) => commands::trace::run(arguments).await,
         Command::DeadLetters(arguments) => commands::dead_letters::run(arguments).await,
         Command::Schema(arguments) => commands::schema::run(&arguments),
+        Command::Dialogue(arguments) => commands::dialogue::run(&arguments),
         Command::ConfigReference => commands::schema::reference(),
         Command::Store(arguments) => commands::store::run(arguments).await,
     }

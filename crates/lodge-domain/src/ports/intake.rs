@@ -1,6 +1,6 @@
 //! Door to hallway.
 
-use crate::{EnvelopeId, Inbound, Receipt};
+use crate::{EnvelopeId, Inbound, InboxId, Receipt, TraceKey};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -13,6 +13,13 @@ use std::time::Duration;
 pub trait Intake: Send + Sync {
     /// Accepts a batch, in order.
     async fn accept(&self, batch: Vec<Inbound>) -> Result<Vec<Outcome>, Refusal>;
+
+    /// The last contact of this inbox that carries `key`, for doors whose sources name an earlier contact by their own id
+    /// alone (an edit, a deletion). `None` where there is none, or not yet.
+    async fn known(&self, inbox: &InboxId, key: &TraceKey) -> Result<Option<EnvelopeId>, Refusal> {
+        let _ = (inbox, key);
+        Ok(None)
+    }
 }
 
 /// What became of one item.

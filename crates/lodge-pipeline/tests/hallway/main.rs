@@ -18,3 +18,5 @@ mod house;
 mod reply;
 #[cfg(test)]
 mod running;
+#[cfg(test)]
+mod supplement;

@@ -15,7 +15,9 @@ use lodge_domain::ports::{
     Blobs, Clock, CoreCommands, DeadLetter, DeadLetters, Entropy, InboxState, Intake, Leases, Store,
     Timelines,
 };
-use lodge_domain::{BlobRef, Contact, Conversation, Envelope, Inbound, InboxName, KeyRing, NodeName};
+use lodge_domain::{
+    BlobRef, Contact, Conversation, Envelope, Inbound, InboxName, KeyRing, NodeName, Supplement,
+};
 use lodge_pipeline::{AcknowledgmentSettings, Audience, Facets, InboxFacts, Limits, Live, Parts, Pipeline};
 use lodge_pipeline::{RetentionSettings, Settings, TemplateProblem, Templates};
 use lodge_ticketing::{SinkSettings, WebhookSink};
@@ -266,13 +268,21 @@ impl Building {
         Ok(serde_json::to_string(&event)?)
     }
 
-    /// Takes raw originals out of quarantine: they are understood once more and accepted; how many went through.
+    /// Takes raw originals and supplements out of quarantine: they are understood once more and accepted; how many went
+    /// through.
     ///
     /// # Errors
     /// Where blobs or store do not answer; a raw original that is still not understood stays where it is.
     pub async fn release(&self, letters: &[DeadLetter]) -> anyhow::Result<usize> {
         let mut released = 0;
         for letter in letters {
+            if let Ok(supplement) = serde_json::from_str::<Supplement>(&letter.work.payload) {
+                // Added to its contact, or it waits for it once more.
+                self.intake().accept(vec![Inbound::Supplement(Box::new(supplement))]).await?;
+                self.store.discard(&letter.work.brand, &letter.work.id).await?;
+                released += 1;
+                continue;
+            }
             let note: QuarantineNote = serde_json::from_str(&letter.work.payload)
                 .with_context(|| format!("the note of {} cannot be read", letter.work.id))?;
             let Some(inbox) = self.checked.inboxes.get(&note.inbox) else {

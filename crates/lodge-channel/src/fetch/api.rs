@@ -1,0 +1,245 @@
+//! Calls to a provider's API: one base address, deadlines, and an error that says whether to try again.
+
+use super::Credentials;
+use bytes::BytesMut;
+use jiff::SignedDuration;
+use lodge_domain::{DeliveryError, Disposition};
+use lodge_telemetry::redact;
+use reqwest::{Client, Method};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use std::error::Error;
+use std::time::Duration;
+use url::Url;
+
+/// A longer answer of an API is cut off.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// Where an API is.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Below which address its calls lie.
+    pub base: Url,
+    /// How long one call may take.
+    pub deadline: Duration,
+}
+
+/// Why an API cannot be called at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The address cannot be used.
+    #[error("api_base is https://…, or http:// to this machine or a private network")]
+    Base,
+    /// The client cannot be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}
+
+/// Calls one provider's API.
+#[derive(Clone)]
+pub struct ApiClient {
+    base: Url,
+    client: Client,
+}
+
+/// One call. `Debug` is left out: paths and bodies may hold tokens.
+pub struct ApiCall<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path below the base, escaped where it holds what others wrote.
+    pub path: &'a str,
+    /// Who we are.
+    pub credentials: &'a Credentials,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// What is said.
+    pub body: ApiBody<'a>,
+}
+
+/// What a call says.
+pub enum ApiBody<'a> {
+    /// Nothing.
+    Empty,
+    /// JSON.
+    Json(&'a Value),
+    /// A form.
+    Form(&'a [(&'a str, String)]),
+    /// A form with a file.
+    File {
+        /// The fields before the file.
+        fields: Vec<(String, String)>,
+        /// The file's field.
+        field: String,
+        /// Its name.
+        name: String,
+        /// Its media type.
+        media_type: String,
+        /// Its bytes.
+        bytes: bytes::Bytes,
+    },
+}
+
+/// What an API answered, whatever it was.
+#[derive(Clone, Debug)]
+pub struct ApiAnswer {
+    /// The status.
+    pub status: u16,
+    /// How long it asks to wait.
+    pub retry_after: Option<SignedDuration>,
+    /// Its body, where it is JSON; else null.
+    pub body: Value,
+}
+
+impl ApiClient {
+    /// A client for `settings`.
+    ///
+    /// # Errors
+    /// [`ApiError`] where the address cannot be used.
+    pub fn new(settings: &ApiSettings) -> Result<Self, ApiError> {
+        let mut base = settings.base.clone();
+        super::Origin::of(&base).ok_or(ApiError::Base)?;
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let client = super::builder(settings.deadline).build();
+        Ok(Self { base, client: client.map_err(|error| ApiError::Client(innermost(&error)))? })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Makes one call.
+    ///
+    /// # Errors
+    /// Where no answer came: in doubt unless not even a connection was made.
+    pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiAnswer, DeliveryError> {
+        let wrong = || DeliveryError::new(Disposition::Never, "write the provider's address");
+        let url = self.base.join(call.path.trim_start_matches('/')).map_err(|_| wrong())?;
+        // A path of ours never leaves the base, whatever stands in it.
+        if !super::Origin::of(&self.base).is_some_and(|base| base.holds(&url)) {
+            return Err(wrong());
+        }
+        let mut request = self.client.request(call.method, url);
+        request = match call.credentials {
+            Credentials::None => request,
+            Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
+            Credentials::Basic(name, password) => request.basic_auth(name, Some(password.expose_secret())),
+        };
+        for (name, value) in call.headers {
+            request = request.header(name, value);
+        }
+        request = match call.body {
+            ApiBody::Empty => request,
+            ApiBody::Json(value) => {
+                request.header("content-type", "application/json").body(value.to_string())
+            }
+            ApiBody::Form(pairs) => {
+                let mut text = url::form_urlencoded::Serializer::new(String::new());
+                text.extend_pairs(pairs);
+                request.header("content-type", "application/x-www-form-urlencoded").body(text.finish())
+            }
+            ApiBody::File { fields, field, name, media_type, bytes } => {
+                let part = reqwest::multipart::Part::stream(bytes).file_name(name);
+                let part = part.mime_str(&media_type).map_err(|_| wrong())?;
+                let mut form = reqwest::multipart::Form::new();
+                for (key, value) in fields {
+                    form = form.text(key, value);
+                }
+                request.multipart(form.part(field, part))
+            }
+        };
+        let response = request.send().await.map_err(|error| unreached(&error))?;
+        read(response).await
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryError> {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let seconds = retry_after.and_then(|text| text.trim().parse::<u32>().ok());
+    let retry_after = seconds.map(|seconds| SignedDuration::from_secs(i64::from(seconds.min(86_400))));
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() <= LONGEST_ANSWER => body.extend_from_slice(&piece),
+            Ok(Some(_)) => break,
+            Ok(None) => break,
+            // The status is what counts; what it took over is in doubt only where we cannot know its id.
+            Err(_) if status >= 300 => break,
+            Err(error) => return Err(unreached(&error)),
+        }
+    }
+    Ok(ApiAnswer { status, retry_after, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+}
+
+impl ApiAnswer {
+    /// Whether the API says that it worked.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A text of the body by its JSON pointer; numbers are written out, since ids are texts to us.
+    #[must_use]
+    pub fn text(&self, pointer: &str) -> Option<String> {
+        match self.body.pointer(pointer)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// What an error status means where the provider says nothing better; `doing` is what failed.
+    #[must_use]
+    pub fn error(&self, doing: &str, words: Option<&str>) -> DeliveryError {
+        let disposition = match self.status {
+            401 | 403 => Disposition::Misconfigured,
+            300..=399 => Disposition::Misconfigured,
+            408 | 425 | 429 | 500..=599 => Disposition::Later { after: self.retry_after },
+            400..=499 => Disposition::Never,
+            _ => Disposition::Later { after: None },
+        };
+        self.error_as(disposition, doing, words)
+    }
+
+    /// An error of this disposition, with the provider's words.
+    #[must_use]
+    pub fn error_as(&self, disposition: Disposition, doing: &str, words: Option<&str>) -> DeliveryError {
+        let said = words.map(|words| redact::line(words.trim(), 200)).filter(|words| !words.is_empty());
+        let status = self.status;
+        let detail = said.map_or_else(|| format!("HTTP {status}"), |said| format!("HTTP {status}: {said}"));
+        let error = DeliveryError::new(disposition, doing).detail(detail);
+        // A gateway that gave up waiting does not know what became of it.
+        if self.status == 504 { error.doubtful() } else { error }
+    }
+}
+
+fn unreached(error: &reqwest::Error) -> DeliveryError {
+    let connecting = error.is_connect() || error.is_builder();
+    let message = if connecting { "connect to the provider" } else { "get an answer from the provider" };
+    let failed = DeliveryError::later(message).unanswered().detail(innermost(error));
+    if connecting { failed } else { failed.doubtful() }
+}
+
+/// The innermost cause: the outer ones repeat the address, which may hold a token.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    let mut depth = 0;
+    while let Some(inner) = cause.source() {
+        (cause, depth) = (inner, depth + 1);
+    }
+    if depth == 0 {
+        return if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            "the exchange broke off".to_owned()
+        };
+    }
+    redact::line(&cause.to_string(), 200)
+}
+
+#[cfg(test)]
+mod tests;
