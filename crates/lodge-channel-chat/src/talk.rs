@@ -296,7 +296,7 @@ async fn greet(desk: &Desk, hello: &Hello, client: Option<std::net::IpAddr>) -> 
         return Ok(unknown);
     }
     let Some(identity) = identity else {
-        return Ok(claimed(desk, key, note, hello, resumed).await?);
+        return claimed(desk, key, note, hello, resumed).await;
     };
     if note.subject.as_ref().is_some_and(|subject| *subject != identity.subject) {
         return Ok(unknown);
