@@ -10,6 +10,9 @@ mod plain;
 mod question;
 mod stop_words;
 
+pub(crate) use front::{is_language, primary};
+pub(crate) use stop_words::is_stop_word;
+
 pub use article::Article;
 pub use folder::{MOST_ARTICLES, MOST_BYTES, MOST_TOGETHER};
 pub use index::{Articles, Hit};

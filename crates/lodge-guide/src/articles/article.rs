@@ -56,9 +56,9 @@ impl Article {
         texts.join("\n\n")
     }
 
-    /// Whether it is written in `language`, whatever the region.
-    pub(super) fn speaks(&self, language: &str) -> bool {
-        self.language.as_deref().is_some_and(|own| front::primary(own) == front::primary(language))
+    /// Whether it is for people who read `language`: written in it, whatever the region, or in none that it says.
+    pub(crate) fn is_for(&self, language: &str) -> bool {
+        self.language.as_deref().is_none_or(|own| front::primary(own) == front::primary(language))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
         let article = Article::read("de/x", text).unwrap();
         assert_eq!((article.title.as_str(), article.language.as_deref()), ("Returns", Some("en-GB")));
         assert_eq!(article.text(), "How\n\nSo.");
-        assert!(article.speaks("en-US") && !article.speaks("de"));
+        assert!(article.is_for("en-US") && !article.is_for("de"));
         assert_eq!(Article::read("faq/x", "# A").unwrap().language, None);
         assert_eq!(Article::read("x", "only text").unwrap_err().len(), 1);
     }

@@ -31,6 +31,8 @@ const UNKNOWN: f64 = 0.5;
 const IMAGINED: usize = 50;
 /// The share of a question that an article must speak of. Below it, it was found by chance.
 const RELEVANT: f64 = 0.3;
+/// The share of the best article's score that another needs to be worth showing beside it.
+const BESIDE: f64 = 0.6;
 
 /// An article that may answer a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,15 +123,13 @@ impl Articles {
         let terms = question::terms(question);
         // The expression is of our own making; should SQLite refuse it nevertheless, nothing was found.
         let scores = self.scores(&terms).unwrap_or_default();
+        let best = scores.iter().map(|(_, score)| *score).fold(0.0, f64::max);
         let mut found: Vec<(&Article, f64)> = scores
             .into_iter()
-            .filter(|(_, score)| *score >= RELEVANT)
+            .filter(|(_, score)| *score >= RELEVANT.max(best * BESIDE))
             .filter_map(|(row, score)| Some((self.articles.get(usize::try_from(row).ok()?)?, score)))
             .collect();
-        let foreign = |article: &Article| match language {
-            Some(language) if article.language.is_some() => !article.speaks(language),
-            _ => false,
-        };
+        let foreign = |article: &Article| language.is_some_and(|language| !article.is_for(language));
         // Stable, so that FTS5's own ranking decides between equals.
         found.sort_by(|(a, a_score), (b, b_score)| {
             foreign(a).cmp(&foreign(b)).then(b_score.total_cmp(a_score))

@@ -124,7 +124,7 @@ static ALL: LazyLock<HashSet<&str>> =
 
 /// Whether `word`, in lower case, is a small word of any of the languages. A question is often in another language than
 /// its door believes, so all lists hold for all.
-pub(super) fn is_stop_word(word: &str) -> bool {
+pub(crate) fn is_stop_word(word: &str) -> bool {
     ALL.contains(word) || (word.contains('’') && ALL.contains(word.replace('’', "'").as_str()))
 }
 
