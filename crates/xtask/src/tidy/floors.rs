@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata};
 fn floor(name: &str) -> Option<u8> {
     match name {
         "lodge-domain" => Some(0),
-        "lodge-triage" | "lodge-channel" | "lodge-telemetry" => Some(1),
+        "lodge-triage" | "lodge-guide" | "lodge-channel" | "lodge-telemetry" => Some(1),
         "lodge" => Some(3),
         "lodge-pipeline" | "lodge-blobs" | "lodge-ticketing" => Some(2),
         _ if name.starts_with("lodge-channel-") || name.starts_with("lodge-store-") => Some(2),

@@ -14,7 +14,7 @@ const WRAPPERS: &[(&str, &[&str])] = &[
     ("ammonia", &["lodge-channel-email"]),
     ("html2text", &["lodge-channel-email"]),
     ("redis", &["lodge-store-redis"]),
-    ("rusqlite", &["lodge-store-embedded"]),
+    ("rusqlite", &["lodge-store-embedded", "lodge-guide"]),
     ("minijinja", &["lodge-pipeline"]),
     ("clap", &["lodge", "xtask"]),
     ("hyper", &["lodge", "lodge-channel-chat"]),

@@ -6,6 +6,7 @@ use super::{Finding, tree::SourceFile};
 const ROOMS: &[&str] = &[
     "crates/lodge-domain/src/",
     "crates/lodge-triage/src/",
+    "crates/lodge-guide/src/",
     "crates/lodge-telemetry/src/",
     "crates/lodge-pipeline/src/",
     "crates/lodge-store-embedded/src/",
