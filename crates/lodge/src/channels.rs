@@ -18,20 +18,35 @@ pub struct Entry {
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// A commented example of its table.
     pub example: &'static str,
+    /// What the reference says below its tables, in Markdown.
+    pub notes: fn() -> String,
 }
 
 /// All channels.
 #[must_use]
 pub fn all() -> &'static [Entry] {
-    const ALL: &[Entry] = &[Entry {
-        channel: "email",
-        parse: |reader, value| {
-            let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
-            Some(Arc::new(settings))
+    const ALL: &[Entry] = &[
+        Entry {
+            channel: "email",
+            parse: |reader, value| {
+                let settings: lodge_channel_email::EmailSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
+            example: lodge_channel_email::EXAMPLE,
+            notes: String::new,
         },
-        schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
-        example: lodge_channel_email::EXAMPLE,
-    }];
+        Entry {
+            channel: "social",
+            parse: |reader, value| {
+                let settings: lodge_channel_social::SocialSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_social::SocialSettings>(),
+            example: lodge_channel_social::EXAMPLE,
+            notes: || format!("What each provider can do:\n\n{}", lodge_channel_social::matrix()),
+        },
+    ];
     ALL
 }
 

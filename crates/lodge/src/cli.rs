@@ -63,6 +63,11 @@ enum Command {
     /// Prints the configuration reference in Markdown.
     #[command(after_help = "Example:\n  lodge config-reference | less")]
     ConfigReference,
+    /// Points a provider's webhook at this gateway, by the provider's own API.
+    #[command(
+        after_help = "Example:\n  lodge webhook register --inbox bot\n  lodge webhook status --inbox bot"
+    )]
+    Webhook(commands::webhook::Arguments),
     /// Looks inside the store.
     #[command(after_help = "Example:\n  lodge store inspect --json")]
     Store(commands::store::Arguments),
@@ -121,6 +126,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(arguments) => commands::dead_letters::run(arguments).await,
         Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::ConfigReference => commands::schema::reference(),
+        Command::Webhook(arguments) => commands::webhook::run(arguments).await,
         Command::Store(arguments) => commands::store::run(arguments).await,
     }
 }

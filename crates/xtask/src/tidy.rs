@@ -36,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
     report("sources: sizes, loose ends, signs", sources::check(&files));
     report("places: every room has its sign", places::rooms(&root, &files));
     report("places: every fixture has its answer", places::fixtures(&files));
+    report("places: every provider has fixtures", places::providers(&files));
     report("places: every link leads somewhere", places::links(&root, &files));
     // Last, since the gateway has to be built for it.
     report("generated files are fresh", generated::check(&root)?);
