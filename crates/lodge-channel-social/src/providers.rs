@@ -2,11 +2,16 @@
 
 mod facebook;
 mod instagram;
+mod line;
 mod messenger;
 mod meta;
 mod meta_messaging;
+mod signalwire_messaging;
 mod slack;
 mod telegram;
+mod twilio_compat;
+mod twilio_messaging;
+mod viber;
 mod webhook;
 mod whatsapp;
 
@@ -50,6 +55,14 @@ providers! {
     "webhook" webhook: webhook::Generic,
     /// A Slack app.
     "slack" slack: slack::Slack,
+    /// A LINE official account.
+    "line" line: line::Line,
+    /// A Viber bot.
+    "viber" viber: viber::Viber,
+    /// Text messages and WhatsApp by Twilio.
+    "twilio-messaging" twilio_messaging: twilio_messaging::Twilio,
+    /// Text messages by SignalWire.
+    "signalwire-messaging" signalwire_messaging: signalwire_messaging::SignalWire,
     /// Messages and comments of an Instagram account.
     "instagram" instagram: instagram::Instagram,
     /// Comments and posts on a Facebook page.
@@ -69,6 +82,12 @@ pub fn scratch(provider: &str) -> Option<String> {
         }
         "telegram" => "bot_token = \"file:secret\"\nsecret_token = \"file:secret\"\n",
         "slack" => "signing_secret = \"file:secret\"\nbot_token = \"file:secret\"\n",
+        "line" => "channel_secret = \"file:secret\"\nchannel_access_token = \"file:secret\"\n",
+        "viber" => "auth_token = \"file:secret\"\n",
+        "twilio-messaging" => "account_sid = \"AC0\"\nauth_token = \"file:secret\"\nfrom = \"+0\"\n",
+        "signalwire-messaging" => {
+            "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\nsigning_key = \"file:secret\"\nfrom = \"+0\"\n"
+        }
         "webhook" => "secret = \"file:secret\"\n",
         _ => return None,
     };
@@ -84,6 +103,10 @@ pub fn matrix() -> String {
         ("telegram", telegram::CAPABILITIES),
         ("webhook", webhook::CAPABILITIES),
         ("slack", slack::CAPABILITIES),
+        ("line", line::CAPABILITIES),
+        ("viber", viber::CAPABILITIES),
+        ("twilio-messaging", twilio_compat::CAPABILITIES),
+        ("signalwire-messaging", twilio_compat::CAPABILITIES),
         ("instagram", instagram::CAPABILITIES),
         ("facebook", facebook::CAPABILITIES),
     ];

@@ -382,3 +382,91 @@ async fn a_full_house_asks_the_provider_to_come_back() {
     let (status, _) = rig.post(body.to_string(), "application/json").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
 }
+
+#[tokio::test]
+async fn f03_a_push_that_is_tried_again_has_the_same_key_and_taken_over_before_is_success() {
+    let rig = Rig::new("line", Value::Null).await;
+    let event = json!({"type": "message", "webhookEventId": "01", "timestamp": 1_795_291_190_000_i64, "mode": "active",
+        "source": {"type": "user", "userId": "U1"}, "message": {"id": "5", "type": "text", "text": "hi"}});
+    rig.take(&json!({"destination": "U0", "events": [event]})).await;
+    rig.api.tell("message/push", 500, "{}");
+    rig.api.tell("message/push", 409, r#"{"message":"The retry key is already accepted"}"#);
+    let reply = rig.reply("k", "hello");
+    assert!(matches!(rig.replier.send(&reply).await.unwrap_err().disposition, Disposition::Later { .. }));
+    rig.replier.send(&reply).await.unwrap();
+    let keys: Vec<Option<String>> =
+        rig.api.calls("message/push").into_iter().map(|call| call.retry_key).collect();
+    assert!(keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_viber_error_hides_behind_200() {
+    let rig = Rig::new("viber", Value::Null).await;
+    let message = json!({"event": "message", "timestamp": 1_795_291_190_000_i64, "message_token": 5,
+        "sender": {"id": "A=", "name": "Ivan"}, "message": {"type": "text", "text": "hi"}});
+    rig.take(&message).await;
+    rig.api.tell("send_message", 200, r#"{"status":6,"status_message":"receiver not subscribed"}"#);
+    let error = rig.replier.send(&rig.reply("k", "a")).await.unwrap_err();
+    assert_eq!(error.disposition, Disposition::Never);
+    let reply = rig.reply("k2", "b");
+    rig.replier.send(&reply).await.unwrap();
+    rig.take(&json!({"event": "seen", "timestamp": 1, "message_token": 4_912_661_846_655_238_148_u64, "user_id": "A="})).await;
+    assert_eq!(reports(&rig), [(reply.id.to_string(), OutboundState::Delivered)]);
+}
+
+#[tokio::test]
+async fn a_webhook_is_registered_where_the_provider_has_an_api_for_it() {
+    use lodge_channel::door::Door;
+    let rig = Rig::new("telegram", Value::Null).await;
+    let registrar = rig.settings.registrar(&rig.context).unwrap().unwrap();
+    registrar.register("https://gw.example.test/hooks/page").await.unwrap();
+    let body = rig.api.calls("setWebhook")[0].json();
+    assert_eq!(
+        (&body["url"], &body["secret_token"]),
+        (&json!("https://gw.example.test/hooks/page"), &json!("token"))
+    );
+    let info =
+        r#"{"ok":true,"result":{"url":"https://gw.example.test/hooks/page","pending_update_count":3}}"#;
+    rig.api.tell("getWebhookInfo", 200, info);
+    let state = registrar.status().await.unwrap();
+    assert!(state.contains(&("pending_update_count".to_owned(), "3".to_owned())), "{state:?}");
+    rig.api.tell("setWebhook", 401, r#"{"ok":false,"description":"Unauthorized"}"#);
+    let problem = registrar.register("https://gw.example.test/hooks/page").await.unwrap_err();
+    assert!(problem.reason.contains("Unauthorized") && !problem.reason.contains("/bot"), "{problem:?}");
+    let rig = Rig::new("messenger", Value::Null).await;
+    assert!(rig.settings.registrar(&rig.context).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn f05_f06_a_text_message_is_split_sent_with_basic_auth_and_its_statuses_come_home() {
+    let rig = Rig::new("twilio-messaging", Value::Null).await;
+    let form = "MessageSid=SM1&From=%2B14155550134&To=%2B18885550190&Body=hi&NumMedia=0";
+    let (status, answer) = rig.post(form, "application/x-www-form-urlencoded").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(answer.ends_with(b"<Response/>"), "a plain text would be sent to the customer");
+    rig.api.tell("/Accounts/AC1/Messages.json", 201, r#"{"sid":"SMout1"}"#);
+    rig.api.tell("/Accounts/AC1/Messages.json", 201, r#"{"sid":"SMout2"}"#);
+    let reply = rig.reply("k", &"words and more ".repeat(150));
+    rig.replier.send(&reply).await.unwrap();
+    let calls = rig.api.calls("Messages.json");
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].authorization.as_deref(), Some("Basic QUMxOmF1dGg="));
+    let sent = String::from_utf8_lossy(&calls[0].body).into_owned();
+    assert!(
+        sent.contains("To=%2B14155550134")
+            && sent.contains("StatusCallback=https%3A%2F%2Fgw.example.test%2Fhooks%2Fpage")
+    );
+    let status =
+        "MessageSid=SMout2&MessageStatus=undelivered&ErrorCode=30007&To=%2B14155550134&From=%2B18885550190";
+    rig.post(status, "application/x-www-form-urlencoded").await;
+    assert_eq!(reports(&rig), [(reply.id.to_string(), OutboundState::Bounced)]);
+    rig.api.tell(
+        "Messages.json",
+        400,
+        r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient"}"#,
+    );
+    let error = rig.replier.send(&rig.reply("k2", "a")).await.unwrap_err();
+    assert_eq!(error.disposition, Disposition::Never);
+    let party = PartyHandle::new(HandleKind::Phone, "+14155550134");
+    assert!(rig.replier.path_to(&party, None).is_some(), "a number alone is a way there");
+}

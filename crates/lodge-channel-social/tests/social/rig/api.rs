@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) retry_key: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -73,9 +74,11 @@ impl Api {
 
     async fn answer(&self, request: Request) -> Response<Body> {
         let path = request.uri().path_and_query().unwrap().as_str().to_owned();
-        let authorization = request.headers().get("authorization").map(|v| v.to_str().unwrap().to_owned());
+        let names = ["authorization", "x-line-retry-key"];
+        let [authorization, retry_key] =
+            names.map(|name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()));
         let body = to_bytes(request.into_body(), 64 * 1024 * 1024).await.unwrap();
-        self.calls.lock().unwrap().push(Call { path: path.clone(), authorization, body });
+        self.calls.lock().unwrap().push(Call { path: path.clone(), authorization, retry_key, body });
         let told = {
             let mut told = self.told.lock().unwrap();
             let at = told.iter().position(|told| path.contains(&told.path));
@@ -93,7 +96,7 @@ impl Api {
             // What each of the providers says when a message was taken over.
             None => Response::new(Body::from(
                 json!({
-                    "ok": true, "message_id": format!("m_out{count}"), "id": format!("id{count}"),
+                    "ok": true, "status": 0, "message_token": 4_912_661_846_655_238_148_u64, "message_id": format!("m_out{count}"), "id": format!("id{count}"),
                     "messages": [{"id": format!("wamid.OUT{count}")}],
                     "result": {"message_id": count, "file_path": "photos/file_1.jpg", "url": ""},
                     "ts": format!("1795291300.{count:06}"),

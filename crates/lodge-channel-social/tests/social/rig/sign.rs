@@ -20,6 +20,11 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         }
         "telegram" => json!({"bot_token": "env:BOT", "secret_token": "env:TOKEN"}),
         "slack" => json!({"signing_secret": "env:SIGNING", "bot_token": "env:BOT"}),
+        "line" => json!({"channel_secret": "env:CHANNEL", "channel_access_token": "env:ACCESS"}),
+        "twilio-messaging" => json!({"account_sid": "AC1", "auth_token": "env:AUTH", "from": "+18885550190"}),
+        "signalwire-messaging" => json!({"project": "p-1", "token": "env:TOKEN", "space": "acme",
+            "signing_key": "env:AUTH", "from": "+18885550190"}),
+        "viber" => json!({"auth_token": "env:VIBER"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
         _ => json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS"}),
     };
@@ -40,6 +45,17 @@ pub(crate) fn media_type(name: &str) -> &'static str {
 
 fn mac(secret: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &parts.concat()).as_ref().to_vec()
+}
+
+/// Address, then every key and value in order (forms of tests have each key once).
+fn form_signature(body: &[u8], secret: &[u8]) -> String {
+    let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+    pairs.sort();
+    pairs.dedup();
+    let fields: String = pairs.into_iter().map(|(key, value)| key + &value).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+    let text = format!("{PUBLIC_URL}/hooks/page{fields}");
+    BASE64.encode(hmac::sign(&key, text.as_bytes()).as_ref())
 }
 
 /// Headers that sign a body at a time.
@@ -64,6 +80,10 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
                 ("x-slack-signature", format!("v0={}", HEXLOWER.encode(&mac))),
             ]
         }
+        "line" => vec![("x-line-signature", BASE64.encode(&mac(&secret("channel"), &[body])))],
+        "twilio-messaging" => vec![("x-twilio-signature", form_signature(body, &secret("auth")))],
+        "signalwire-messaging" => vec![("x-signalwire-signature", form_signature(body, &secret("auth")))],
+        "viber" => vec![("x-viber-content-signature", HEXLOWER.encode(&mac(&secret("viber"), &[body])))],
         "webhook" => {
             let key = [(0..24).collect::<Vec<u8>>(), other.as_bytes().to_vec()].concat();
             let mac = mac(&key, &[b"msg_1.", time.as_bytes(), b".", body]);
