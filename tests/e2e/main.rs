@@ -40,3 +40,4 @@ mod security_operations;
 mod smtp_refusals;
 mod support;
 mod threading;
+mod voice_calls;

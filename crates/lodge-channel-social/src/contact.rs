@@ -78,8 +78,9 @@ pub(crate) fn contact(
     if public && !place.acknowledge_public {
         no_acknowledgment.push("everybody could read it: acknowledge_public is off".to_owned());
     }
-    let introduces = match (&said.from.phone, said.from.account.is_empty()) {
-        // The same person by another name: later contacts may know them by that alone.
+    // The same person by another name: later contacts may know them by that alone.
+    let other_name = said.from.phone.as_ref().filter(|phone| **phone != said.from.account);
+    let introduces = match (other_name, said.from.account.is_empty()) {
         (Some(_), false) => vec![PartyHandle::new(HandleKind::Account, &said.from.account)],
         _ => Vec::new(),
     };

@@ -64,7 +64,7 @@ impl Supplemented<'_> {
         metrics().supplements.get_or_create(&reason(self.inbox, self.outcome)).inc();
         match self.outcome {
             "given up" => {
-                tracing::error!(inbox = self.inbox, "a supplement's contact never came, kept as dead letter")
+                tracing::error!(inbox = self.inbox, "a supplement's contact never came, kept as dead letter");
             }
             outcome => tracing::debug!(inbox = self.inbox, outcome, "supplement"),
         }

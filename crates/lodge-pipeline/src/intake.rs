@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Door(pub(crate) Arc<Shared>);
 
 /// What became of an item so far.
+#[expect(clippy::large_enum_variant, reason = "a handful of them lives for the length of one call")]
 enum Slot {
     /// Its contact waits for accept, at this place among the candidates.
     Contact(usize),

@@ -195,7 +195,7 @@ impl Compiler<'_> {
 
     fn condition(&mut self, when: &Condition, path: &str) -> Test {
         let mut tests = Vec::new();
-        let words: [(WordField, &Option<OneOrMany>); 15] = [
+        let words: [(WordField, &Option<OneOrMany>); 16] = [
             (WordField::Channel, &when.channel),
             (WordField::Inbox, &when.inbox),
             (WordField::Provider, &when.provider),
@@ -203,6 +203,7 @@ impl Compiler<'_> {
             (WordField::Domain, &when.domain),
             (WordField::Language, &when.language),
             (WordField::Tier, &when.tier),
+            (WordField::Path, &when.path),
             (WordField::Origin, &when.origin),
             (WordField::Flag, &when.flag),
             (WordField::Assurance, &when.assurance),

@@ -17,6 +17,7 @@ pub(crate) struct Facts<'e> {
     pub(crate) from: String,
     pub(crate) language: String,
     pub(crate) tier: String,
+    pub(crate) path: Vec<String>,
     pub(crate) origin: Vec<String>,
     pub(crate) flags: Vec<String>,
     pub(crate) assurance: String,
@@ -41,6 +42,7 @@ impl<'e> Facts<'e> {
     pub(crate) fn of(envelope: &'e Envelope, rules: &Rules) -> Self {
         let contact = &envelope.contact;
         let tier = contact.details.get("tier").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let path = contact.details.get("path").and_then(serde_json::Value::as_array).into_iter().flatten();
         let mut origin = vec![word(&contact.origin.kind)];
         origin.extend(contact.origin.class.as_ref().map(word));
         Self {
@@ -51,6 +53,7 @@ impl<'e> Facts<'e> {
             from: contact.from.handle.value.to_lowercase(),
             language: contact.body.language.as_deref().unwrap_or_default().to_lowercase(),
             tier: tier.to_lowercase(),
+            path: path.filter_map(serde_json::Value::as_str).map(str::to_lowercase).collect(),
             origin,
             flags: contact.flags.union(&envelope.receipt.flags).map(word).collect(),
             assurance: word(&contact.from.assurance),

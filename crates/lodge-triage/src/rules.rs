@@ -109,6 +109,8 @@ pub struct Condition {
     pub language: Option<OneOrMany>,
     /// The customer's tier, where the door knows it.
     pub tier: Option<OneOrMany>,
+    /// What the customer chose on the way in, such as the name of a choice in a telephone menu; any step of the way.
+    pub path: Option<OneOrMany>,
     /// `human`, `automated`, `ours`, or a class such as `bounce`.
     pub origin: Option<OneOrMany>,
     /// A flag such as `new_participant`.

@@ -35,6 +35,7 @@ struct Described {
     channel: Option<Channel>,
     language: Option<String>,
     tier: Option<String>,
+    path: Option<Vec<String>>,
     origin: Option<OriginClass>,
     assurance: Option<Assurance>,
     flags: Vec<Flag>,
@@ -90,6 +91,9 @@ fn envelope(described: &Described) -> (Envelope, Option<Conversation>) {
                 contact.from.assurance = assurance;
             }
             contact.body.language.clone_from(&described.language);
+            if let Some(path) = &described.path {
+                contact.details.insert("path".to_owned(), path.clone().into());
+            }
             if let Some(tier) = &described.tier {
                 contact.details.insert("tier".to_owned(), tier.clone().into());
             }

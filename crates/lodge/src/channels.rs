@@ -46,6 +46,16 @@ pub fn all() -> &'static [Entry] {
             example: lodge_channel_social::EXAMPLE,
             notes: || format!("What each provider can do:\n\n{}", lodge_channel_social::matrix()),
         },
+        Entry {
+            channel: "voice",
+            parse: |reader, value| {
+                let settings: lodge_channel_voice::VoiceSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_voice::VoiceSettings>(),
+            example: lodge_channel_voice::EXAMPLE,
+            notes: String::new,
+        },
     ];
     ALL
 }

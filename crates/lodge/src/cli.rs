@@ -68,6 +68,9 @@ enum Command {
         after_help = "Example:\n  lodge webhook register --inbox bot\n  lodge webhook status --inbox bot"
     )]
     Webhook(commands::webhook::Arguments),
+    /// Checks, draws or plays a telephone dialogue.
+    #[command(after_help = "Example:\n  lodge dialogue try dialogues/hotline.toml")]
+    Dialogue(commands::dialogue::Arguments),
     /// Looks inside the store.
     #[command(after_help = "Example:\n  lodge store inspect --json")]
     Store(commands::store::Arguments),
@@ -125,6 +128,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(arguments) => commands::trace::run(arguments).await,
         Command::DeadLetters(arguments) => commands::dead_letters::run(arguments).await,
         Command::Schema(arguments) => commands::schema::run(&arguments),
+        Command::Dialogue(arguments) => commands::dialogue::run(&arguments),
         Command::ConfigReference => commands::schema::reference(),
         Command::Webhook(arguments) => commands::webhook::run(arguments).await,
         Command::Store(arguments) => commands::store::run(arguments).await,

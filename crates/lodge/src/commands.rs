@@ -3,6 +3,7 @@
 pub mod check;
 pub mod dead_letters;
 pub mod demo;
+pub mod dialogue;
 pub mod ingest;
 pub mod normalize;
 pub mod pipe;

@@ -123,6 +123,17 @@ fn table(out: &mut String, root: &Value, title: &str, section: &Value) {
     }
     let resolved = resolve(root, section);
     let text = resolved["description"].as_str().unwrap_or_default();
+    // A table that names one of several providers has one below it for each.
+    for variant in resolved["oneOf"].as_array().into_iter().flatten() {
+        for (name, schema) in variant["properties"].as_object().into_iter().flatten() {
+            table(
+                out,
+                root,
+                &format!("[{}.{name}]", title.trim_start_matches('[').trim_end_matches(']')),
+                schema,
+            );
+        }
+    }
     let Some(properties) = resolved["properties"].as_object() else { return };
     put(
         out,

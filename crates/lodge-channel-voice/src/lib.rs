@@ -1,0 +1,26 @@
+//! Telephone calls: dialogues spoken over the webhooks of telephony providers.
+//!
+//! A call is one contact, whatever it brings and in whatever order: filed when the dialogue confirms it or the call ends,
+//! and supplemented by recordings, transcripts and the final state. [`dialogue`] is what is said and asked, pure and without
+//! any provider; a file in `providers/` speaks one provider's language; `desk` joins them. Start reading at [`dialogue`].
+#![warn(missing_docs)]
+
+pub mod dialogue;
+
+mod config;
+mod contact;
+mod desk;
+mod dialect;
+mod door;
+mod markup;
+mod providers;
+mod recordings;
+mod replier;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Secrets, VoiceSettings};
+pub use providers::{signalwire::SignalwireSettings, twilio::TwilioSettings};
+
+/// A commented example of `[inbox.NAME.voice]`.
+pub const EXAMPLE: &str = include_str!("../example.toml");
