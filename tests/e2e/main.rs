@@ -19,6 +19,7 @@ macro_rules! on_both_stores {
 }
 
 mod bad_configuration;
+mod chat;
 mod commands;
 mod core_outage;
 mod crash_points;

@@ -61,6 +61,8 @@ pub struct Gateway {
     pub(crate) process: process::Process,
     pub(crate) log: PathBuf,
     pub(crate) internal: String,
+    /// Where customers come in.
+    pub public: String,
 }
 
 impl Gateway {

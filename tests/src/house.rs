@@ -230,7 +230,7 @@ impl House {
         let mut command = self.lodge()?;
         command.args(["run", "--config"]).arg(self.config()).env("LODGE_FAILPOINTS", failpoints);
         let process = process::Process::start(&mut command, &self.log())?;
-        Ok(Gateway { process, log: self.log(), internal: self.internal() })
+        Ok(Gateway { process, log: self.log(), internal: self.internal(), public: self.public() })
     }
 
     /// Starts a second gateway on the same store and mailbox, with listeners and a name of its own, and waits until it
@@ -248,8 +248,12 @@ impl House {
         let mut command = self.lodge()?;
         command.args(["run", "--config"]).arg(&config);
         let process = process::Process::start(&mut command, &self.log())?;
-        let mut gateway =
-            Gateway { process, log: self.log(), internal: format!("http://127.0.0.1:{internal}") };
+        let mut gateway = Gateway {
+            process,
+            log: self.log(),
+            internal: format!("http://127.0.0.1:{internal}"),
+            public: format!("http://127.0.0.1:{listen}"),
+        };
         gateway.ready().await?;
         Ok(gateway)
     }

@@ -4,6 +4,7 @@
 //! Start reading in `house.rs`; a scenario builds a [`House`], lets a [`Gateway`] run in it, and looks at what arrives.
 
 pub mod browser;
+pub mod chat;
 pub mod clock;
 pub mod core;
 pub mod desk;
@@ -20,6 +21,7 @@ pub mod redis;
 pub mod smtp_sink;
 
 pub use self::core::{Answer, Core};
+pub use chat::Chat;
 pub use desk::Desk;
 pub use dovecot::Dovecot;
 pub use gateway::{Gateway, Output};

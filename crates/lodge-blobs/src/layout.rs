@@ -1,5 +1,5 @@
-//! Where blobs lie below their folder, and how that folder is opened: `ab/cd/<64 hexadecimal digits>`, unfinished ones
-//! in `tmp/`. Folders are 0700, files 0600; a symbolic link is never followed. Never holds a name from outside.
+//! Where blobs lie below their folder, and how that folder is opened: `ab/cd/<64 hexadecimal digits>`, those
+//! put together in `packs/`, unfinished ones in `tmp/`. Folders are 0700, files 0600; a symbolic link is never followed. Never holds a name from outside.
 
 use lodge_domain::ports::BlobError;
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -6,6 +6,8 @@
 
 mod folder;
 mod layout;
+mod pack;
+mod packs;
 mod port;
 mod staged;
 mod sweep;

@@ -5,11 +5,18 @@ use crate::layout::unavailable;
 use crate::staged::Staged;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lodge_domain::ports::{BlobError, BlobWriter, Blobs};
 use lodge_domain::{BlobRef, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// So many small contents that come at once share a pack; fewer get files of their own, which are found without one.
+const PACK_FROM: usize = 8;
+/// Up to this size a content is small.
+const SMALL: usize = 1024 * 1024;
+/// How many files are written at once.
+const WRITES: usize = 16;
 /// Pieces are gathered up to this many bytes before a thread is asked to write them.
 const GATHER: usize = 256 * 1024;
 
@@ -27,6 +34,16 @@ impl Blobs for FolderBlobs {
     async fn put(&self, content: Bytes) -> Result<BlobRef, BlobError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.put(&content)).await
+    }
+
+    async fn put_all(&self, contents: Vec<Bytes>) -> Result<Vec<BlobRef>, BlobError> {
+        let packs = contents.iter().filter(|content| content.len() <= SMALL).count() >= PACK_FROM;
+        if !packs {
+            let puts = contents.into_iter().map(|content| self.put(content));
+            return stream::iter(puts).buffered(WRITES).try_collect().await;
+        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.put_all(&contents, SMALL)).await
     }
 
     async fn begin(&self) -> Result<Box<dyn BlobWriter>, BlobError> {
@@ -47,15 +64,18 @@ impl Blobs for FolderBlobs {
         keep: &(dyn for<'a> Fn(&'a str) -> bool + Sync),
     ) -> Result<u64, BlobError> {
         let inner = Arc::clone(&self.inner);
-        let old = blocking(move || {
+        let (old, mut packs) = blocking(move || {
             inner.remove_orphans();
-            inner.older_than(before)
+            Ok((inner.older_than(before)?, inner.packs_older_than(before)?))
         })
         .await?;
         let unused: Vec<PathBuf> =
             old.into_iter().filter(|(hash, _)| !keep(hash)).map(|(_, path)| path).collect();
+        for pack in &mut packs {
+            pack.hashes.retain(|hash| !keep(hash));
+        }
         let inner = Arc::clone(&self.inner);
-        blocking(move || inner.sweep(before, &unused)).await
+        blocking(move || Ok(inner.sweep(before, &unused)? + inner.sweep_packs(before, packs)?)).await
     }
 }
 

@@ -34,15 +34,20 @@ impl Staged {
         Err(io::Error::other("too many unfinished blobs in the staging folder"))
     }
 
-    /// Adds a piece.
+    /// Adds a piece of what whoever calls knows the hash of.
+    pub(crate) fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.write_all(piece)
+    }
+
+    /// Adds a piece of what nobody knows the hash of yet.
     pub(crate) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_all(piece)?;
+        self.append(piece)?;
         self.hash.update(piece);
         self.size += piece.len() as u64;
         Ok(())
     }
 
-    /// Hash and length of what was written so far.
+    /// Hash and length of what [`Self::write`] wrote so far.
     pub(crate) fn identity(&self) -> (String, u64) {
         (HEXLOWER.encode(self.hash.clone().finish().as_ref()), self.size)
     }

@@ -2,6 +2,7 @@
 
 use crate::folder::Inner;
 use crate::layout::{self, STAGING, is_hash, unavailable};
+use crate::packs::OldPack;
 use lodge_domain::Timestamp;
 use lodge_domain::ports::BlobError;
 use std::fs::{DirEntry, ReadDir};
@@ -46,6 +47,32 @@ impl Inner {
             Ok(found)
         };
         list().map_err(|error| unavailable(&error))
+    }
+
+    /// The packs last put before `before`.
+    pub(crate) fn packs_older_than(&self, before: Timestamp) -> Result<Vec<OldPack>, BlobError> {
+        self.packs.older_than(SystemTime::from(before)).map_err(|error| unavailable(&error))
+    }
+
+    /// Takes the hashes named in `packs` out of them, where they were last put before `before`; how many went.
+    pub(crate) fn sweep_packs(&self, before: Timestamp, packs: Vec<OldPack>) -> Result<u64, BlobError> {
+        let before = SystemTime::from(before);
+        let mut gone = 0;
+        for pack in packs.into_iter().filter(|pack| pack.damaged || !pack.hashes.is_empty()) {
+            let unused = pack.hashes.into_iter().collect();
+            let remove = || {
+                let lock = layout::lock_file(&self.root)?;
+                lock.lock()?;
+                let is_old = pack.path.symlink_metadata()?.modified()? < before;
+                if is_old { self.packs.remove(&self.root, &pack.path, &unused) } else { Ok(0) }
+            };
+            match remove() {
+                Ok(removed) => gone += removed,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
+        Ok(gone)
     }
 
     /// A put holds the lock shared while it dates or places its blob; under the exclusive lock the date is final.

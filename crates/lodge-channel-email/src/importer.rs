@@ -4,14 +4,10 @@
 use crate::understand::{Arrival, Poison, Surroundings, Understood, Worker, unparsed};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use lodge_channel::Importer;
 use lodge_domain::Inbound;
 use lodge_domain::ports::{BlobError, Blobs, Clock};
 use std::sync::Arc;
-
-/// How many blobs of one batch are written at once.
-const WRITES: usize = 16;
 
 /// Understands mail for one inbox.
 pub(crate) struct Reader {
@@ -48,8 +44,7 @@ impl Reader {
 
     /// Keeps contents, durably.
     pub(crate) async fn keep(&self, contents: Vec<Bytes>) -> Result<(), BlobError> {
-        let puts = contents.into_iter().map(|content| self.blobs.put(content));
-        stream::iter(puts).buffer_unordered(WRITES).try_for_each(|_| async { Ok(()) }).await
+        self.blobs.put_all(contents).await.map(drop)
     }
 }
 

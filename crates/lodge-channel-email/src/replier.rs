@@ -1,6 +1,6 @@
 //! The way back by mail: composes what is to be said and hands it to the relay.
 
-use crate::compose::{SenderIdentity, compose};
+use crate::compose::{MailReturn, SenderIdentity, compose};
 use crate::smtp::{FINAL_ANSWER, Outgoing, Pool, send};
 use crate::tokens::message_id;
 use crate::understand::message_id_key;
@@ -9,11 +9,14 @@ use bytes::Bytes;
 use lettre::Address;
 use lodge_domain::delivery::{Announced, OutboundKind, OutboundMessage, Sent};
 use lodge_domain::ports::{BlobError, Blobs, Clock, Replier};
-use lodge_domain::{DeliveryError, Disposition, KeyRing, TraceKey};
+use lodge_domain::{
+    DeliveryError, Disposition, HandleKind, InboxName, KeyRing, PartyHandle, ReturnPath, TraceKey,
+};
 use std::sync::Arc;
 
 /// Sends through one relay in the name of one inbox.
 pub(crate) struct MailReplier {
+    pub(crate) inbox: InboxName,
     pub(crate) pool: Pool,
     pub(crate) sender: SenderIdentity,
     /// The envelope sender of acknowledgments; `None`: the null sender.
@@ -68,6 +71,25 @@ impl Replier for MailReplier {
         let id =
             message_id(&self.keys, &message.brand, message.kind, &message.conversation, &message.id, domain);
         Announced { keys: message_id_key(&id).into_iter().collect(), traces: vec![TraceKey(id)] }
+    }
+
+    /// To an address that was typed somewhere: nothing is answered, so nothing is quoted or threaded to.
+    fn path_to(&self, party: &PartyHandle, _: Option<&str>) -> Option<ReturnPath> {
+        if party.kind != HandleKind::Email || party.value.parse::<Address>().is_err() {
+            return None;
+        }
+        let back = MailReturn {
+            to: party.value.clone(),
+            reply_to: None,
+            alias: None,
+            message_id: None,
+            references: Vec::new(),
+            subject: None,
+            language: None,
+            authenticated: false,
+        };
+        let sealed = serde_json::to_value(back).ok()?;
+        Some(ReturnPath { inbox: self.inbox.clone(), sealed })
     }
 
     async fn send(&self, message: &OutboundMessage) -> Result<Sent, DeliveryError> {

@@ -3,14 +3,16 @@
 use crate::health::Health;
 use crate::net::Connector;
 use crate::secret::SecretSource;
+use crate::visitor::FileLinks;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lodge_domain::ports::{
-    BlobError, Blobs, Clock, DeadLetters, Entropy, InboxState, Intake, Leases, Replier,
+    BlobError, Blobs, Clock, DeadLetters, Entropy, InboxState, Intake, Leases, Replier, Timelines,
 };
-use lodge_domain::{BrandName, ChannelAddress, Inbound, InboxId, InboxName, KeyRing, NodeName};
-use std::path::PathBuf;
+use lodge_domain::{BrandName, ChannelAddress, Hours, Inbound, InboxId, InboxName, KeyRing, NodeName};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +69,12 @@ pub struct Context {
     pub neighbours: Arc<Vec<Neighbour>>,
     /// The hallway.
     pub intake: Arc<dyn Intake>,
+    /// What was said both ways in sessions.
+    pub timelines: Arc<dyn Timelines>,
+    /// Links to kept files, for parties.
+    pub files: Arc<dyn FileLinks>,
+    /// Business hours by name.
+    pub hours: Arc<BTreeMap<String, Hours>>,
     /// Small durable values of this inbox.
     pub state: Arc<dyn InboxState>,
     /// One holder a name.
@@ -193,6 +201,22 @@ pub trait Door: Send + Sync {
 
     /// Everything wrong that can be seen without a network; secrets are read and dropped.
     fn check(&self, secrets: &dyn SecretSource) -> Vec<Problem>;
+
+    /// Everything wrong with the files that it names below `folder`.
+    fn check_files(&self, folder: &Path) -> Vec<Problem> {
+        let _ = folder;
+        Vec::new()
+    }
+
+    /// The business hours it names, and the key that does.
+    fn hours(&self) -> Option<(&'static str, &str)> {
+        None
+    }
+
+    /// The inbox that it names to answer whoever is no longer there, and the key that does.
+    fn continues_by(&self) -> Option<(&'static str, &InboxName)> {
+        None
+    }
 
     /// Tries its connections (`lodge check --online`).
     async fn probe(&self, context: &Context) -> Vec<Probe>;

@@ -12,6 +12,8 @@ pub mod fetch;
 pub mod health;
 pub mod net;
 pub mod secret;
+pub mod values;
+pub mod visitor;
 pub mod webhook;
 
 pub use attempts::Attempts;
@@ -22,3 +24,5 @@ pub use door::{
 };
 pub use health::{Health, HealthReport};
 pub use secret::{Secret, SecretError, SecretSource, Secrets};
+pub use values::OneOrMany;
+pub use visitor::{Client, FileLinks};

@@ -1,5 +1,6 @@
 //! Secrets in settings: only references (`env:NAME`, `file:PATH`), read when a door is built, never printed.
 
+use crate::values::OneOrMany;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -52,8 +53,7 @@ impl JsonSchema for Secret {
 }
 
 /// One secret, or a list of them while they are changed over: the first is the newest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secrets(pub Vec<Secret>);
+pub type Secrets = OneOrMany<Secret>;
 
 impl Secrets {
     /// The values of all of them.
@@ -62,47 +62,6 @@ impl Secrets {
     /// Where one cannot be read.
     pub fn read(&self, source: &dyn SecretSource) -> Result<Vec<SecretString>, SecretError> {
         self.0.iter().map(|secret| source.read(secret)).collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Secrets {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<Secret>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a secret or a list of secrets")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Vec<Secret>, E> {
-                Secret::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| vec![one])
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Secret>, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = seq.next_element()? {
-                    all.push(one);
-                }
-                if all.is_empty() {
-                    Err(A::Error::custom("the list is empty: give at least one"))
-                } else {
-                    Ok(all)
-                }
-            }
-        }
-        deserializer.deserialize_any(Visitor).map(Self)
-    }
-}
-
-impl JsonSchema for Secrets {
-    fn schema_name() -> Cow<'static, str> {
-        "Secrets".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<Secret>();
-        json_schema!({"anyOf": [one.clone(), {"type": "array", "items": one, "minItems": 1}]})
     }
 }
 

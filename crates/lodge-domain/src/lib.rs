@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod effect;
 pub mod envelope;
 mod hash;
+pub mod hours;
 pub mod id;
 pub mod inbound;
 pub mod keyring;
@@ -36,6 +37,7 @@ pub use delivery::{DeliveryError, Disposition, OutboundMessage, OutboundRecord, 
 pub use effect::{Applied, Effect, Guard, JournalLine};
 pub use envelope::{Envelope, Placement};
 pub use hash::{Digest, digest_parts};
+pub use hours::Hours;
 pub use id::{ConversationId, EnvelopeId, EventId, OutboundId, WorkId};
 pub use inbound::{DeliveryReport, Inbound, Supplement};
 pub use keyring::KeyRing;

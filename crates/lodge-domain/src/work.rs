@@ -59,6 +59,8 @@ pub enum WorkKind {
     Acknowledge,
     /// Send the reply `subject`.
     Reply,
+    /// Carry the reply `subject` on to another inbox, unless it was read by then; the payload says where.
+    Continue,
     /// A raw original that could not be understood; never claimed, lives among the dead letters.
     Quarantine,
 }
@@ -73,6 +75,7 @@ impl WorkKind {
             Self::Forward => "forward",
             Self::Acknowledge => "acknowledge",
             Self::Reply => "reply",
+            Self::Continue => "continue",
             Self::Quarantine => "quarantine",
         }
     }
@@ -80,8 +83,15 @@ impl WorkKind {
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let all =
-            [Self::Triage, Self::Announce, Self::Forward, Self::Acknowledge, Self::Reply, Self::Quarantine];
+        let all = [
+            Self::Triage,
+            Self::Announce,
+            Self::Forward,
+            Self::Acknowledge,
+            Self::Reply,
+            Self::Continue,
+            Self::Quarantine,
+        ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
 }

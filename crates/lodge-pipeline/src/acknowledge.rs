@@ -7,7 +7,7 @@ use crate::parts::Links;
 use crate::pipeline::Shared;
 use crate::report::dead_address_key;
 use crate::settings::{AcknowledgmentSettings, Audience, Live};
-use crate::templates::Values;
+use crate::templates::{Templates, Values};
 use jiff::{SignedDuration, Timestamp};
 use lodge_domain::decision::AcknowledgmentVerdict;
 use lodge_domain::delivery::{OutboundKind, OutboundState, RecipientState};
@@ -242,7 +242,10 @@ pub(crate) fn compose(
         inbox.and_then(|inbox| inbox.language.as_deref()),
         Some(live.settings.acknowledgment.language.as_str()),
     ];
-    let text = live.templates.render(languages.into_iter().flatten(), &values);
+    let languages: Vec<&str> = languages.into_iter().flatten().collect();
+    let short = (contact.address.channel != Channel::Email)
+        .then(|| Templates::short(languages.iter().copied(), &values.reference));
+    let text = live.templates.render(languages, &values);
     let id = OutboundId::acknowledgment_of(&receipt.envelope);
     let message = OutboundMessage {
         id: id.clone(),
@@ -253,8 +256,8 @@ pub(crate) fn compose(
         reference: receipt.reference.clone(),
         return_path: path.clone(),
         subject: Some(text.subject),
-        text: text.text,
-        html: Some(text.html),
+        html: short.is_none().then_some(text.html),
+        text: short.unwrap_or(text.text),
         attachments: Vec::new(),
         author: None,
     };

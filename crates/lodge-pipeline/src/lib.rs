@@ -10,6 +10,7 @@
 pub mod acknowledge;
 pub mod circuit;
 pub mod commands;
+mod continuity;
 pub mod dead_letter;
 mod events;
 mod forward;

@@ -5,6 +5,7 @@
 //! repeated by ourselves, unless the far side recognises repeats. Doubt about an acknowledgment ends in silence; doubt
 //! about a reply is told to the core, which may ask to send it again.
 
+use crate::continuity;
 use crate::events;
 use crate::outbound::{acknowledgment_event, bring_all, is_acknowledgment, journal, merge, reply_event};
 use crate::pipeline::Shared;
@@ -191,6 +192,7 @@ async fn ending(shared: &Shared, mut record: OutboundRecord, fate: &Fate) -> Res
             record.in_doubt = false;
             let traces = sent.traces.iter().filter_map(lodge_domain::TraceKey::value).collect();
             effects.extend(learned(shared, &record, sent.keys.clone(), traces).await?);
+            effects.extend(sent.unless_seen.as_ref().and_then(|way| continuity::planned(&record, way)));
             (Settlement::Done, "sent", said(&sent.recipients))
         }
         Fate::InDoubt(why) => {

@@ -61,6 +61,7 @@ pub(crate) async fn purge(shared: &Shared) -> Result<u64, StoreError> {
         (PurgeClass::Feed, kept.feed.max(LEAST_FEED)),
         (PurgeClass::Dedupe, kept.dedupe),
         (PurgeClass::Conversations, kept.conversations),
+        (PurgeClass::Timelines, kept.timelines),
     ];
     let now = shared.now();
     let mut all = 0;

@@ -59,6 +59,8 @@ pub struct RetentionSettings {
     pub dedupe: SignedDuration,
     /// Conversations after their last contact.
     pub conversations: SignedDuration,
+    /// What was said in sessions, after the last of it.
+    pub timelines: SignedDuration,
     /// Events in the feed; less than 14 days are 14 days.
     pub feed: SignedDuration,
     /// Keys of commands, windows of budgets, ended leases.
@@ -74,6 +76,7 @@ impl Default for RetentionSettings {
             // One memory for all doors, as long as the longest needs: a mailbox can be read again.
             dedupe: days(400),
             conversations: days(400),
+            timelines: days(181),
             feed: days(14),
             transient: days(35),
             originals: days(30),

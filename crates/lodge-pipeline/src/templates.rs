@@ -20,6 +20,17 @@ const BUILT_IN: [(&str, &str); 8] = [
     ("pl", include_str!("../templates/pl.txt")),
     ("pt", include_str!("../templates/pt.txt")),
 ];
+/// What is said where there is no room for a letter.
+const SHORT: [(&str, &str); 8] = [
+    ("de", "Danke, wir haben Ihre Nachricht. Ihre Nummer ist REF."),
+    ("en", "Thank you, we have your message. Your reference is REF."),
+    ("es", "Gracias, hemos recibido su mensaje. Su referencia es REF."),
+    ("fr", "Merci, nous avons bien reçu votre message. Votre référence est REF."),
+    ("it", "Grazie, abbiamo ricevuto il suo messaggio. Il suo riferimento è REF."),
+    ("nl", "Bedankt, we hebben uw bericht ontvangen. Uw referentie is REF."),
+    ("pl", "Dziękujemy, mamy Państwa wiadomość. Numer sprawy: REF."),
+    ("pt", "Obrigado, recebemos a sua mensagem. A sua referência é REF."),
+];
 /// Instructions one rendering may take.
 const FUEL: u64 = 100_000;
 /// Characters of a value that reach a text.
@@ -103,6 +114,18 @@ impl Templates {
         }
         problems.extend(templates.trials());
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
+    }
+
+    /// One sentence with the reference, in the first language that has one, for channels that have no letters.
+    #[must_use]
+    pub fn short<'l>(languages: impl IntoIterator<Item = &'l str>, reference: &str) -> String {
+        let known = |tag: &str| {
+            let primary = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+            SHORT.iter().find(|(language, _)| *language == primary)
+        };
+        let english = SHORT.get(1).map_or("REF", |(_, text)| text);
+        let text = languages.into_iter().find_map(known).map_or(english, |(_, text)| text);
+        text.replace("REF", reference)
     }
 
     /// Renders each of the operator's templates with and without everything that may be absent.

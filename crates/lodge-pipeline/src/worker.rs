@@ -5,7 +5,7 @@
 //! a lane up.
 
 use crate::pipeline::Shared;
-use crate::{events, forward, reply, triage};
+use crate::{continuity, events, forward, reply, triage};
 use jiff::Timestamp;
 use lodge_domain::ports::StoreError;
 use lodge_domain::{Applied, Claim, Effect, JournalLine, Lane, Settlement, WorkKind};
@@ -225,6 +225,7 @@ async fn one(shared: &Shared, claim: &Claim) -> Option<Ending> {
         WorkKind::Announce => triage::later(shared, claim).await.map(Some),
         WorkKind::Forward => forward::forward(shared, claim).await.map(Some),
         WorkKind::Acknowledge | WorkKind::Reply => reply::send(shared, claim).await,
+        WorkKind::Continue => continuity::carry_on(shared, claim).await.map(Some),
         WorkKind::Quarantine => Ok(Some(Ending::dead("quarantine is no work", "it was in a lane"))),
     };
     match ending {

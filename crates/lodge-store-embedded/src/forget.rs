@@ -21,6 +21,10 @@ pub(crate) const OLD_EVENTS: &str = "SELECT pos FROM feed WHERE pos > ?2 AND at 
      AND (event, brand) NOT IN (SELECT subject, brand FROM dead_letters WHERE kind = 'forward') \
      ORDER BY pos LIMIT ?3";
 
+/// Old timelines, after number `after`.
+pub(crate) const OLD_TIMELINES: &str =
+    "SELECT pos FROM timelines WHERE pos > ?2 AND last_at < ?1 ORDER BY pos LIMIT ?3";
+
 /// The numbers that one of the queries above names.
 pub(crate) fn portion(db: &Connection, query: &str, before: i64, after: i64) -> Result<Vec<i64>, Failure> {
     let mut statement = db.prepare_cached(query)?;
@@ -89,6 +93,16 @@ pub(crate) fn event(tx: &Tx<'_>, pos: i64) -> Result<bool, Failure> {
         return Ok(false);
     }
     Ok(tx.db.prepare_cached("DELETE FROM feed WHERE pos = ?1")?.execute([pos])? == 1)
+}
+
+/// Forgets one timeline; `false` where it has news.
+pub(crate) fn timeline(tx: &Tx<'_>, pos: i64, before: i64) -> Result<bool, Failure> {
+    let delete = "DELETE FROM timelines WHERE pos = ?1 AND last_at < ?2";
+    if tx.db.prepare_cached(delete)?.execute([pos, before])? == 0 {
+        return Ok(false);
+    }
+    tx.db.prepare_cached("DELETE FROM timeline_entries WHERE timeline = ?1")?.execute([pos])?;
+    Ok(true)
 }
 
 /// Forgets guards, windows and leases that are over.

@@ -2,7 +2,7 @@
 
 use crate::codec::{self, nanos};
 use crate::error::Failure;
-use crate::forget::{self, OLD_CONVERSATIONS, OLD_EVENTS, PORTION};
+use crate::forget::{self, OLD_CONVERSATIONS, OLD_EVENTS, OLD_TIMELINES, PORTION};
 use crate::store::EmbeddedStore;
 use crate::writer::{Kind, Tx};
 use async_trait::async_trait;
@@ -23,6 +23,10 @@ impl Housekeeping for EmbeddedStore {
                 .await
             }
             PurgeClass::Feed => self.purge_found(OLD_EVENTS, before, forget::event).await,
+            PurgeClass::Timelines => {
+                self.purge_found(OLD_TIMELINES, before, move |tx, pos| forget::timeline(tx, pos, before))
+                    .await
+            }
             PurgeClass::Transient => {
                 let went = self.write(Kind::Other, move |tx| forget::transient(tx, before)).await?;
                 Ok(went as u64)

@@ -23,6 +23,7 @@ mod readers;
 mod schema;
 mod signals;
 mod store;
+mod timelines;
 mod work;
 mod writer;
 

@@ -7,10 +7,10 @@ use crate::error::OpenError;
 use rusqlite::Connection;
 
 /// The newest schema this build reads and the one it writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// `MIGRATIONS[n]` turns schema `n` into `n + 1`, in one transaction.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, V2];
 
 const V1: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -96,6 +96,21 @@ CREATE TABLE leases(
 CREATE TABLE budgets(
   key BLOB NOT NULL, brand TEXT NOT NULL, taken INTEGER NOT NULL, until INTEGER NOT NULL,
   PRIMARY KEY(key, brand)) STRICT, WITHOUT ROWID;
+";
+
+const V2: &str = "
+-- Times of the last entry or note; the number of entries is the last one's place.
+CREATE TABLE timelines(
+  pos INTEGER PRIMARY KEY, brand INTEGER NOT NULL, id BLOB NOT NULL, entries INTEGER NOT NULL DEFAULT 0,
+  last_at INTEGER NOT NULL, note_version INTEGER NOT NULL DEFAULT 0, note BLOB) STRICT;
+CREATE UNIQUE INDEX timelines_by_id ON timelines(id, brand);
+CREATE INDEX timelines_by_age ON timelines(last_at);
+-- AUTOINCREMENT: whoever follows the changes must never see a number a second time.
+CREATE TABLE timeline_entries(
+  pos INTEGER PRIMARY KEY AUTOINCREMENT, timeline INTEGER NOT NULL, sequence INTEGER NOT NULL, id BLOB NOT NULL,
+  at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX timeline_entries_in_order ON timeline_entries(timeline, sequence);
+CREATE UNIQUE INDEX timeline_entries_by_id ON timeline_entries(id, timeline);
 ";
 
 /// Refuses a newer file before anything is touched.

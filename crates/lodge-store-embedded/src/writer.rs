@@ -71,6 +71,7 @@ struct Memory {
     /// Who is to be woken after the commit.
     woken: HashSet<Lane>,
     published: bool,
+    timelines: bool,
 }
 
 /// A transaction under way.
@@ -110,6 +111,11 @@ impl Tx<'_> {
     /// Wakes the readers of the feed after the commit.
     pub(crate) fn wakes_feed(&mut self) {
         self.memory.published = true;
+    }
+
+    /// Wakes who follows timelines after the commit.
+    pub(crate) fn wakes_timelines(&mut self) {
+        self.memory.timelines = true;
     }
 
     /// The brand that `lane` served last.
@@ -213,12 +219,16 @@ impl Writer {
         self.memory.lanes.clear();
         self.memory.woken.clear();
         self.memory.published = false;
+        self.memory.timelines = false;
     }
 
     fn wake(&mut self) {
         self.memory.woken.drain().for_each(|lane| self.signals.wake(&lane));
         if std::mem::take(&mut self.memory.published) {
             self.signals.feed.notify_waiters();
+        }
+        if std::mem::take(&mut self.memory.timelines) {
+            self.signals.timelines.notify_waiters();
         }
     }
 }

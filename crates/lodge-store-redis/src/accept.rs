@@ -87,6 +87,7 @@ async fn write_brand(
     runs: Vec<Vec<Placed<'_>>>,
 ) -> (Option<Identity>, Outcomes) {
     let mut outcomes = Vec::new();
+    let has_entries = runs.iter().flatten().any(|(_, candidate)| candidate.entry.is_some());
     for chunk in chunks(runs) {
         let whole: Vec<Placed<'_>> = chunk.iter().flatten().copied().collect();
         match commit(core, brand, &mut lane, &whole).await {
@@ -101,6 +102,9 @@ async fn write_brand(
         }
     }
     core.signals.ring(&Lane::Triage);
+    if has_entries {
+        core.signals.timelines.notify_waiters();
+    }
     (lane, outcomes)
 }
 

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(crate) struct Brands {
     /// Those this process wrote into.
-    mine: Mutex<BTreeSet<BrandName>>,
+    pub(crate) mine: Mutex<BTreeSet<BrandName>>,
     all: Mutex<Option<(Instant, Vec<BrandName>)>>,
 }
 

@@ -11,8 +11,8 @@ use crate::scripts::{Call, scripts};
 use crate::store::Core;
 use lodge_domain::ports::StoreError;
 use lodge_domain::{
-    BrandName, Candidate, EnvelopeId, JoinCondition, OriginKind, Placement, Receipt, Reference, ThreadKey,
-    ThreadKeyValue, WorkId,
+    BrandName, Candidate, EnvelopeId, JoinCondition, NewEntry, OriginKind, Placement, Receipt, Reference,
+    ThreadKey, ThreadKeyValue, WorkId,
 };
 
 /// A batch as `lua/accept.lua` takes it.
@@ -57,6 +57,7 @@ fn encode_candidate(call: &mut Call, c: &Candidate) {
         .arg(packed)
         .arg(labels)
         .arg(pack(&c.registers))
+        .arg(pack(&c.rebinds))
         .arg(pack(&c.traces))
         .arg(encode::handle(&c.party))
         .arg(encode::assurance(c.assurance))
@@ -69,6 +70,18 @@ fn encode_candidate(call: &mut Call, c: &Candidate) {
         .arg(encode::time(c.accepted_at))
         .arg(encode::short(WorkId::of(c.envelope.as_str(), "triage", 0).as_str()))
         .arg(write_statics(c.envelope.as_str(), ""));
+    match &c.entry {
+        None => call.arg(""),
+        Some(entry) => encode_entry(call, entry),
+    };
+}
+
+/// An entry as scripts take it: timeline, entry, time, body.
+pub(crate) fn encode_entry<'c>(call: &'c mut Call, entry: &NewEntry) -> &'c mut Call {
+    call.arg(encode::code(&entry.timeline.0))
+        .arg(encode::code(&entry.id.0))
+        .arg(encode::time(entry.at))
+        .arg(&entry.body)
 }
 
 fn condition(condition: JoinCondition) -> u8 {
@@ -84,6 +97,9 @@ fn condition(condition: JoinCondition) -> u8 {
 pub(crate) fn pack(keys: &[ThreadKeyValue]) -> String {
     keys.iter().map(|key| encode::code(&key.0)).collect()
 }
+
+/// A receipt has eleven fields.
+const RECEIPT_SEPARATORS: usize = 10;
 
 /// Each answer repeats the id it is for; one for another id is never handed on (T12).
 pub(crate) fn read_receipts(
@@ -102,8 +118,15 @@ pub(crate) fn read_receipts(
             if id.as_ref() != Some(&candidate.envelope) {
                 return Err(unreadable("an answer of accept is for another contact"));
             }
-            let mut receipt =
-                records::receipt(candidate.envelope.clone(), text.get(27..).ok_or_else(damaged)?)?;
+            let mut text_of_receipt = text.get(27..).ok_or_else(damaged)?;
+            let mut entry = None;
+            if candidate.entry.is_some() && text_of_receipt.matches(SEPARATOR).count() > RECEIPT_SEPARATORS {
+                let (receipt, number) = text_of_receipt.rsplit_once(SEPARATOR).ok_or_else(damaged)?;
+                entry = Some(number.parse().map_err(|_| damaged())?);
+                text_of_receipt = receipt;
+            }
+            let mut receipt = records::receipt(candidate.envelope.clone(), text_of_receipt)?;
+            receipt.entry = entry;
             if text.starts_with('D') {
                 receipt.placement = Placement::Duplicate;
             }

@@ -18,7 +18,7 @@ use redis::Value;
 /// Without `+config|get` the store works as well; what a contact survives can then not be told.
 pub const ACL_RULES: &str = "resetkeys resetchannels -@all ~{lodge}:* ~{lodge:* \
     +eval +evalsha +append +exists +get +getrange +hdel +hexists +hget +hgetall +hincrby +hlen +hmget +hscan +hset \
-    +hsetnx +incrby +llen +lpop +mget +mset +rpush +sadd +scard +set +sismember +smembers +srem +strlen +unlink +zadd \
+    +hsetnx +incrby +llen +lpop +lrange +mget +mset +rpush +sadd +scard +set +sismember +smembers +srem +strlen +unlink +zadd \
     +zcard +zrange +zrangebyscore +zrem +zscore +ping +select +info +role +config|get +cluster|slots";
 
 /// What the server says of itself.

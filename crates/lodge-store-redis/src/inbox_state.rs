@@ -66,7 +66,8 @@ impl InboxState for RedisStore {
     }
 }
 
-fn read(raw: Vec<u8>) -> Result<StateValue, StoreError> {
+/// Reads a version and its value.
+pub(crate) fn read(raw: Vec<u8>) -> Result<StateValue, StoreError> {
     let damaged = || unreadable("a value of an inbox");
     let end = raw.iter().position(|b| *b == b'\n').ok_or_else(damaged)?;
     let line = reply::utf8(&raw[..end])?;

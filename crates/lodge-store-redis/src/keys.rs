@@ -6,7 +6,7 @@
 //!
 //! | key after `{lodge:<brand>}:` | type | what |
 //! |---|---|---|
-//! | `head` | hash | `epoch`, `wm:<node>` (watermark), counters (`wn` work, `fpos` feed, `jn` journal, `dn` dead letters, `env` envelopes) |
+//! | `head` | hash | `epoch`, `wm:<node>` (watermark), counters (`wn` work, `fpos` feed, `tn` changes of timelines, `hn` hints, `jn` journal, `dn` dead letters, `env` envelopes) |
 //! | `d:<3 base32>` · `s:<3 base32>` | hash | dedupe digest → when, conversation, reference, sequence · source digest → when |
 //! | `e:<envelope>` · `x:<envelope>` | string | receipt and record · triage's decision |
 //! | `c:<conversation>` · `b:` · `n:` | hash · strings | its facts · the way back · the inventory of what belongs to it |
@@ -18,6 +18,8 @@
 //! | `fb` · `fz` · `u` | hash · sorted set · set | events · their order · those whose forward is not settled |
 //! | `p:<outbound>` · `v:<3 base32>` | string · hash | outbound record · later events that were recorded |
 //! | `j:<subject>` · `g` · `bu` · `st:<inbox>` | hash | journal · guards · budgets · state of an inbox |
+//! | `t:<timeline>` · `tz` · `ta` | hash · sorted sets | entries, their ids, the note · timelines by last change · by last entry |
+//! | `th` | list | the last hints |
 //! | `op:<operation>` · `sr:<process>` | string | answers kept for the case that they are lost on their way |
 //!
 //! For the whole installation: `{lodge}:brands` (set), `{lodge}:leases` (hash), `{lodge}:probe` and `{lodge}:stamps`
@@ -64,7 +66,7 @@ impl BrandKeys {
         format!("{}{family}:{id}", self.prefix)
     }
 
-    /// A thread key (`k`) or trace key (`y`).
+    /// A thread key (`k`), trace key (`y`) or timeline (`t`).
     pub(crate) fn by_value(&self, family: char, value: &[u8; 16]) -> String {
         format!("{}{family}:{}", self.prefix, code(value))
     }
@@ -119,7 +121,7 @@ mod tests {
             let name = BrandName::parse(&brand).unwrap();
             let keys = BrandKeys::new(&name);
             let all = [
-                keys.head(), keys.journal(&subject), keys.by_value('k', &value), keys.by_id('e', &id),
+                keys.head(), keys.journal(&subject), keys.by_value('k', &value), keys.by_value('t', &value), keys.by_id('e', &id),
                 keys.by_reference("0123456789"), keys.due(&Lane::Triage), keys.fixed("w"),
             ];
             let expected = format!("lodge:{brand}");

@@ -32,6 +32,7 @@ mod scripts;
 mod settle;
 mod signals;
 mod store;
+mod timelines;
 mod work;
 
 pub use durability::ACL_RULES;

@@ -29,6 +29,7 @@ pub(crate) async fn purge(core: &Core, class: PurgeClass, before: Timestamp) -> 
             PurgeClass::Dedupe => dedupe(core, &brand, before).await?,
             PurgeClass::Conversations => conversations(core, &brand, before).await?,
             PurgeClass::Feed => feed(core, &brand, before).await?,
+            PurgeClass::Timelines => timelines(core, &brand, before).await?,
             PurgeClass::Transient => {
                 let keys = BrandKeys::new(&brand);
                 let guards = expire(core, &keys.head(), &keys.fixed("g"), "g", before).await?;
@@ -73,6 +74,33 @@ async fn conversations(core: &Core, brand: &BrandName, before: Timestamp) -> Res
         let found = reply::bytes_list(core.wire.command(&command).await?)?;
         for id in &found {
             let call = Call::new(&scripts().forget, &keys.head()).with(id).with(encode::time(before));
+            match reply::number(core.wire.call(&call).await?)? {
+                0 => kept += 1,
+                more => gone += more,
+            }
+        }
+        if found.len() < PORTION {
+            return Ok(gone);
+        }
+    }
+}
+
+async fn timelines(core: &Core, brand: &BrandName, before: Timestamp) -> Result<u64, StoreError> {
+    let keys = BrandKeys::new(brand);
+    let (mut gone, mut kept) = (0, 0_usize);
+    loop {
+        let mut command = redis::cmd("ZRANGEBYSCORE");
+        command
+            .arg(keys.fixed("ta"))
+            .arg("-inf")
+            .arg(encode::micros(before))
+            .arg("LIMIT")
+            .arg(kept)
+            .arg(PORTION);
+        let found = reply::bytes_list(core.wire.command(&command).await?)?;
+        for id in &found {
+            let call =
+                Call::new(&scripts().forget_timeline, &keys.head()).with(id).with(encode::time(before));
             match reply::number(core.wire.call(&call).await?)? {
                 0 => kept += 1,
                 more => gone += more,

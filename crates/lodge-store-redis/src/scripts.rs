@@ -51,7 +51,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    accept apply bootstrap budget bury claim counts dead_page discard expire feed_page forget free hold lease probe
+    accept append apply bootstrap budget bury claim counts dead_page discard expire feed_page forget forget_timeline free hint hold lease note probe
     purge_feed replay save settle sweep
 }
 
@@ -111,7 +111,9 @@ mod tests {
             let name = lines[1].split(' ').nth(1).unwrap();
             let expected = match name {
                 "counts" | "dead_page" | "feed_page" => "#!lua flags=no-writes",
-                "discard" | "expire" | "forget" | "purge_feed" | "sweep" => "#!lua flags=allow-oom",
+                "discard" | "expire" | "forget" | "forget_timeline" | "purge_feed" | "sweep" => {
+                    "#!lua flags=allow-oom"
+                }
                 _ => "#!lua",
             };
             assert_eq!(lines[0], expected, "{name}");

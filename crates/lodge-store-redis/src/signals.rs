@@ -16,6 +16,8 @@ pub(crate) struct Signals {
     lanes: Mutex<HashMap<Lane, Arc<Notify>>>,
     /// Rung when something was published.
     pub(crate) feed: Notify,
+    /// Rung when something was appended to a timeline, or hinted at.
+    pub(crate) timelines: Notify,
 }
 
 impl Signals {

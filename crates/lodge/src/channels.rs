@@ -27,6 +27,16 @@ pub struct Entry {
 pub fn all() -> &'static [Entry] {
     const ALL: &[Entry] = &[
         Entry {
+            channel: "chat",
+            parse: |reader, value| {
+                let settings: lodge_channel_chat::ChatSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_chat::ChatSettings>(),
+            example: lodge_channel_chat::EXAMPLE,
+            notes: String::new,
+        },
+        Entry {
             channel: "email",
             parse: |reader, value| {
                 let settings: lodge_channel_email::EmailSettings = reader.read(value)?;

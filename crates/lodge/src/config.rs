@@ -3,18 +3,18 @@
 mod check;
 mod load;
 mod model;
+mod named;
 mod problem;
 mod reference;
 mod secrets;
-mod values;
 
 pub use check::{Checked, CheckedCore, CheckedInbox, StoreUrl, Triage, template_files};
 pub use load::{Loaded, LoadedInbox, Place, SectionReader, load, load_text};
 pub use model::{
-    AcknowledgeTo, AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogFormatName, LogSection,
-    PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection, TlsSection,
+    AcknowledgeTo, AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection,
+    LogFormatName, LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
+    TlsSection,
 };
 pub use problem::{FileProblem, Problems};
 pub use reference::{reference, schema};
 pub use secrets::Secrets;
-pub use values::OneOrMany;

@@ -33,6 +33,14 @@ enum Chore {
     ///
     /// Example: cargo xtask generate
     Generate,
+    /// Checks the chat widget with Node: types, tests, size, and that the built file is fresh.
+    ///
+    /// Example: cargo xtask widget --write
+    Widget {
+        /// Writes the built file instead of comparing it.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measures the gateway against its floors, in release mode. Never fails a build.
     ///
     /// Example: cargo xtask bench accept-embedded
@@ -48,6 +56,7 @@ pub(crate) fn run() -> ExitCode {
         Chore::Test { no_install, rest } => crate::test::run(!no_install, &rest),
         Chore::Tidy => crate::tidy::run(),
         Chore::Generate => crate::generate::run(),
+        Chore::Widget { write } => crate::widget::run(write),
         Chore::Bench { names } => crate::bench::run(&names),
     };
     match outcome {

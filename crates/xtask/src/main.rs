@@ -6,9 +6,11 @@ mod bench;
 mod cli;
 mod generate;
 mod install;
+mod sha256;
 mod shell;
 mod test;
 mod tidy;
+mod widget;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -24,7 +24,8 @@ pub(crate) fn run(may_install: bool, rest: &[String]) -> Result<()> {
     if !rest.is_empty() {
         tests.arg("--").args(rest);
     }
-    let outcome = shell::run(&mut tests);
+    let widget = crate::widget::test(&required());
+    let outcome = shell::run(&mut tests).and(widget);
     let verdict = if outcome.is_ok() { "every test passed" } else { "tests failed, see above" };
     eprintln!(
         "xtask: {verdict}; building took {} s, testing {} s; servers required: {}",

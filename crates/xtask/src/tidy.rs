@@ -7,6 +7,7 @@ mod places;
 mod sources;
 mod tree;
 mod vocabulary;
+mod widget;
 
 use crate::shell;
 use anyhow::{Context, Result, bail};
@@ -38,6 +39,7 @@ pub(crate) fn run() -> Result<()> {
     report("places: every fixture has its answer", places::fixtures(&files));
     report("places: every provider has fixtures", places::providers(&files));
     report("places: every link leads somewhere", places::links(&root, &files));
+    report("the built chat widget is fresh", widget::check(&files));
     // Last, since the gateway has to be built for it.
     report("generated files are fresh", generated::check(&root)?);
     if found > 0 {

@@ -123,6 +123,7 @@ fn replier(
         ),
     };
     Ok(MailReplier {
+        inbox: context.inbox.name.clone(),
         pool: Pool::new(relay(settings, smtp, context)?, smtp.connections),
         sender: SenderIdentity {
             name: from.name,

@@ -216,32 +216,31 @@ impl Finding {
 
 /// Whether two domains belong to one organisation.
 pub(crate) fn same_organisation(a: &str, b: &str) -> bool {
-    a == b || organisation(a).is_some_and(|o| organisation(b).as_ref() == Some(&o))
+    a == b || organisation(a).is_some_and(|o| organisation(b) == Some(o))
 }
 
 /// Whether people of two domains belong to one house: one organisation, and none that lends mailboxes to everybody (T02).
 pub(crate) fn same_house(a: &str, b: &str) -> bool {
-    let name = organisation(a).unwrap_or_else(|| a.to_owned());
+    let name = organisation(a).unwrap_or(a);
     let lends = MAILBOX_PROVIDERS.contains(&name.split('.').next().unwrap_or_default());
     same_organisation(a, b) && !lends
 }
 
 /// The organisational domain, where it can be told.
-fn organisation(domain: &str) -> Option<String> {
-    let labels: Vec<&str> = domain.split('.').collect();
-    if labels.len() < 2
-        || labels.iter().any(|l| l.is_empty())
-        || domain.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    {
+fn organisation(domain: &str) -> Option<&str> {
+    let (rest, top) = domain.rsplit_once('.')?;
+    if domain.split('.').any(str::is_empty) || domain.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    let last =
-        |n: usize| labels.len().checked_sub(n).and_then(|from| labels.get(from..)).map(|l| l.join("."));
-    if SHARED.iter().any(|shared| domain == *shared || domain.ends_with(&format!(".{shared}"))) {
+    let last = |n: usize| match domain.rmatch_indices('.').nth(n - 1) {
+        Some((dot, _)) => domain.get(dot + 1..),
+        None => (domain.split('.').count() == n).then_some(domain),
+    };
+    let below = |shared: &str| domain.strip_suffix(shared).is_some_and(|b| b.is_empty() || b.ends_with('.'));
+    if SHARED.iter().any(|shared| below(shared)) {
         return None;
     }
-    let top = labels.last().copied().unwrap_or_default();
-    let second = labels.len().checked_sub(2).and_then(|at| labels.get(at)).copied().unwrap_or_default();
+    let second = rest.rsplit('.').next().unwrap_or_default();
     let registry = top.len() == 2 && (REGISTRIES.contains(&second) || second.len() <= 2);
     // A domain directly under a registry's label may itself be a registry: equality alone counts.
     if registry { last(3) } else { last(2) }

@@ -230,10 +230,11 @@ fn loops(fields: &Fields<'_>, facts: &Facts<'_>, found: &mut Weighing) {
 /// Whether the mail looks like one by which a service makes sure who reads an address (T01).
 pub(crate) fn is_verification(from: &str, subject: &str, text: &str) -> bool {
     let local = from.split('@').next().unwrap_or_default();
+    let domain = domain_of(from);
     let machine = signs::LOCAL_PARTS.iter().any(|(name, _)| signs::local_matches(local, name))
         || signs::IDENTITY_SENDERS
             .iter()
-            .any(|domain| super::authentication::same_organisation(&domain_of(from), domain));
+            .any(|known| super::authentication::same_organisation(&domain, known));
     // Nearly all mail is from people: their words need not be looked at.
     if !machine {
         return false;

@@ -216,11 +216,10 @@ impl Content {
                     htmls.push(clean);
                 }
             }
-            let from_html = walked.as_ref().map(|w| w.text.clone()).unwrap_or_default();
+            let (from_html, reply) = walked.map(|w| (w.text, w.reply)).unwrap_or_default();
             let most = words_in(&from_html);
             let says_less = |plain: &str| most > 0 && words_in(plain) * 5 < most;
             let text = plain.filter(|p| !p.trim().is_empty() && !says_less(p)).unwrap_or(from_html);
-            let reply = walked.and_then(|w| w.reply);
             quoted |= reply.is_some();
             replies.push(reply.unwrap_or_else(|| text.clone()));
             texts.push(text);
@@ -320,7 +319,13 @@ impl Content {
 }
 
 fn words_in(text: &str) -> usize {
-    text.split_whitespace().count()
+    if !text.is_ascii() {
+        return text.split_whitespace().count();
+    }
+    let blank = |b: &u8| matches!(b, b'\t'..=b'\r' | b' ');
+    let starts = text.as_bytes().iter().zip(text.as_bytes().iter().skip(1));
+    starts.filter(|(before, at)| blank(before) & !blank(at)).count()
+        + usize::from(text.as_bytes().first().is_some_and(|first| !blank(first)))
 }
 
 #[cfg(test)]

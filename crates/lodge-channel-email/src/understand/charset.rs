@@ -51,7 +51,7 @@ fn detect(bytes: &[u8], tld: Option<&str>) -> &'static Encoding {
 
 /// ISO-2022-JP hides in seven bits: an escape that shifts to a Japanese set gives it away.
 fn looks_like_jis(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|w| matches!(w, b"\x1b$B" | b"\x1b$@" | b"\x1b(J"))
+    bytes.contains(&0x1b) && bytes.windows(3).any(|w| matches!(w, b"\x1b$B" | b"\x1b$@" | b"\x1b(J"))
 }
 
 /// UTF-8 that was cut in the middle of a character, or has one stray byte in much text, is still UTF-8.

@@ -16,7 +16,10 @@ fn joins(c: char) -> bool {
 
 /// Whether `text` holds letters that only programs read: tags outside of the flags that are made of them.
 pub(crate) fn has_tags(text: &str) -> bool {
-    text.chars().any(|c| matches!(c, '\u{e0020}'..='\u{e007e}')) && !text.contains('\u{1f3f4}')
+    // All of them begin with this byte, and hardly anything else does.
+    text.as_bytes().contains(&0xf3)
+        && text.chars().any(|c| matches!(c, '\u{e0020}'..='\u{e007e}'))
+        && !text.contains('\u{1f3f4}')
 }
 
 /// One line of text: no controls, no direction marks, white space collapsed, at most `most` characters.
@@ -51,11 +54,18 @@ pub(crate) fn name(text: &str) -> Option<String> {
 /// Several lines of text: line ends become `\n`, controls go, at most `most` bytes; whether something was cut.
 pub(crate) fn block(text: &str, most: usize) -> (String, bool) {
     let mut out = String::with_capacity(text.len().min(most));
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut rest = text;
+    loop {
+        // Nearly all text is runs of what stays as it is.
+        let plain = |b: u8| matches!(b, b' '..=b'~' | b'\n' | b'\t');
+        let run = rest.bytes().position(|b| !plain(b)).unwrap_or(rest.len()).min(most - out.len());
+        out.push_str(rest.get(..run).unwrap_or_default());
+        let mut chars = rest.get(run..).unwrap_or_default().chars();
+        let Some(c) = chars.next() else { return (out, false) };
+        rest = chars.as_str();
         let c = match c {
             '\r' => {
-                chars.next_if_eq(&'\n');
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
                 '\n'
             }
             '\u{2028}' | '\u{2029}' | '\u{85}' | '\u{c}' => '\n',
@@ -68,7 +78,6 @@ pub(crate) fn block(text: &str, most: usize) -> (String, bool) {
         }
         out.push(c);
     }
-    (out, false)
 }
 
 /// A file's name, for display only; `None` where nothing is left of it.

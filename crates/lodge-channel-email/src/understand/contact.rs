@@ -179,7 +179,7 @@ impl<'a> Mail<'a> {
         let message_id =
             self.facts.message_id.clone().unwrap_or_else(|| format!("gen.{}@local", short(&dedupe.content)));
         let verification = automation::is_verification(&handle, &subject, &self.content.text);
-        let quotes = quote::has_quote(&self.content.text) || self.content.before_quotes.is_some();
+        let quotes = self.content.before_quotes.is_some() || quote::has_quote(&self.content.text);
         let about = threading::Facts {
             message_id: &message_id,
             from: &handle,
@@ -244,8 +244,7 @@ impl<'a> Mail<'a> {
 
     /// Who said what (protocol of the design, 3.2): nothing that a second path of the same mail would change.
     fn dedupe(&self, from: &str, subject: &str, attachments: &[Attachment]) -> DedupeKey {
-        let text: Vec<&str> = self.content.text.split_whitespace().collect();
-        let text = text.join(" ");
+        let text = words::on_one_line(&self.content.text);
         let mut files: Vec<String> =
             attachments.iter().map(|a| format!("{}:{}", a.blob.size, a.blob.sha256)).collect();
         files.sort_unstable();
@@ -415,6 +414,15 @@ fn short(hex: &str) -> String {
 /// Whether bare line ends stand around a lone dot although the mail's own lines end in CR LF.
 fn smuggles(raw: &[u8]) -> bool {
     if words::find(raw.get(..raw.len().min(limits::FIELD)).unwrap_or_default(), b"\r\n").is_none() {
+        return false;
+    }
+    let line_end = |b: u8| (b == b'\r') | (b == b'\n');
+    let after = |by: usize| raw.get(by..).unwrap_or_default().iter();
+    // Without an early end a compiler reads many bytes at once; hardly any mail has a dot alone in a line.
+    let dots = raw.iter().zip(after(1)).zip(after(2)).fold(false, |found, ((before, dot), behind)| {
+        found | (line_end(*before) & (*dot == b'.') & line_end(*behind))
+    });
+    if !dots {
         return false;
     }
     let lone = |at: usize| {

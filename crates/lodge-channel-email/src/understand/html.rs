@@ -8,6 +8,7 @@ mod tags;
 
 use super::limits;
 pub(crate) use sanitize::sanitize;
+use std::borrow::Cow;
 use tags::{attribute, decode_entities, end_of_raw, is_hidden, is_outlook_rule, is_quote, tag_end, word};
 
 /// What the walk found.
@@ -168,7 +169,8 @@ impl Walk {
         if VOID.contains(&name) || tag.ends_with('/') && BLOCK.contains(&name) {
             return;
         }
-        let lower = tag.to_ascii_lowercase();
+        // Most tags are a name alone.
+        let lower = if tag.len() == name.len() { name.to_owned() } else { tag.to_ascii_lowercase() };
         if name == "a" {
             self.link = attribute(tag, "href").map(|href| (href, self.out.text.len()));
         }
@@ -237,16 +239,7 @@ impl Walk {
             self.emit(&decoded);
             return;
         }
-        let mut collapsed = String::with_capacity(decoded.len());
-        for c in decoded.chars() {
-            if c.is_ascii_whitespace() {
-                if !collapsed.ends_with(' ') {
-                    collapsed.push(' ');
-                }
-            } else {
-                collapsed.push(c);
-            }
-        }
+        let collapsed = collapse(&decoded);
         let at_start = self.out.text.is_empty() || self.out.text.ends_with(['\n', ' ']);
         let collapsed = if at_start { collapsed.trim_start_matches(' ') } else { &collapsed };
         self.emit(collapsed);
@@ -314,6 +307,28 @@ impl Walk {
             self.out.reply = Some(tidy(&self.reply));
         }
         self.out
+    }
+}
+
+/// `text` with each stretch of ASCII white space turned into one space.
+fn collapse(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let space = |b: u8| b.is_ascii_whitespace();
+    let as_it_is = |pair: &[u8]| !matches!(pair, [a, b] if space(*b) && (*b != b' ' || space(*a)));
+    if bytes.first().is_none_or(|b| *b == b' ' || !space(*b)) && bytes.windows(2).all(as_it_is) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        let word = rest.bytes().position(space).unwrap_or(rest.len());
+        out.push_str(rest.get(..word).unwrap_or_default());
+        rest = rest.get(word..).unwrap_or_default();
+        if rest.is_empty() {
+            return Cow::Owned(out);
+        }
+        out.push(' ');
+        rest = rest.trim_ascii_start();
     }
 }
 

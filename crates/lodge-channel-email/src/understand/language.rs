@@ -1,5 +1,7 @@
 //! The language of a text, only where it can be told: more than forty letters, and no doubt.
 
+mod common;
+
 use whatlang::{Lang, detect};
 
 /// How many characters are looked at: what a thousand do not tell, more will not, and each costs.
@@ -10,6 +12,9 @@ pub(crate) fn of(text: &str) -> Option<String> {
     let sample: String = text.chars().filter(|c| !c.is_ascii_digit()).take(SAMPLE).collect();
     if sample.chars().filter(|c| c.is_alphabetic()).count() <= 40 {
         return None;
+    }
+    if let Some(tag) = common::told_by_words(&sample) {
+        return Some(tag.to_owned());
     }
     let info = detect(&sample).filter(whatlang::Info::is_reliable)?;
     Some(tag(info.lang()).to_owned())

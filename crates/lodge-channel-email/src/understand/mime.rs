@@ -86,6 +86,9 @@ pub(crate) fn parse(raw: &Bytes, tld: Option<&str>) -> Result<Tree, NoTree> {
 
 /// How often a nested message is announced.
 fn nested_marks(raw: &[u8]) -> usize {
+    if !may_nest(raw) {
+        return 0;
+    }
     let mut count = 0;
     let mut at = 0;
     while let Some(found) = raw.get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'm' | b'M')))
@@ -98,6 +101,17 @@ fn nested_marks(raw: &[u8]) -> usize {
         }
     }
     count
+}
+
+/// Whether `ge/r` or `ge/g` stands anywhere. Without an early end a compiler reads many bytes at once.
+fn may_nest(raw: &[u8]) -> bool {
+    let after = |by: usize| raw.get(by..).unwrap_or_default().iter();
+    let four = raw.iter().zip(after(1)).zip(after(2)).zip(after(3));
+    four.fold(false, |found, (((g, e), slash), kind)| {
+        let kind = kind | 0x20;
+        found
+            | ((g | 0x20 == b'g') & (e | 0x20 == b'e') & (*slash == b'/') & ((kind == b'r') | (kind == b'g')))
+    })
 }
 
 struct Builder<'a> {

@@ -8,7 +8,7 @@ mod table;
 /// The newly written part of `text`; never empty where `text` is not.
 pub(crate) fn reply(text: &str, is_forward: bool) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let mut end = if is_forward { lines.len() } else { cut(&lines) };
+    let mut end = if is_forward { lines.len() } else { cut(&lines, has_marker(text)) };
     let mut kept: Vec<&str> = lines.get(..end).unwrap_or_default().to_vec();
     let before_signature = signature(&kept);
     if !blank(kept.get(..before_signature).unwrap_or_default()) {
@@ -24,7 +24,7 @@ pub(crate) fn reply(text: &str, is_forward: bool) -> String {
 /// Whether `text` quotes something.
 pub(crate) fn has_quote(text: &str) -> bool {
     let lines: Vec<&str> = text.lines().take(2_000).collect();
-    cut(&lines) < lines.len() || lines.iter().filter(|l| is_quoted(l)).count() > 1
+    cut(&lines, has_marker(text)) < lines.len() || lines.iter().filter(|l| is_quoted(l)).count() > 1
 }
 
 fn blank(lines: &[&str]) -> bool {
@@ -36,14 +36,20 @@ fn is_quoted(line: &str) -> bool {
     line.starts_with('>') || line.starts_with("|>")
 }
 
-/// Where the trailing quote starts.
-fn cut(lines: &[&str]) -> usize {
+/// Whether any line says that answers belong above it; all lines are searched at once.
+fn has_marker(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    table::MARKERS.iter().any(|marker| lower.contains(marker))
+}
+
+/// Where the trailing quote starts; `marked` where a line of [`table::MARKERS`] is among them.
+fn cut(lines: &[&str], marked: bool) -> usize {
     let mut at = 0;
     while at < lines.len() {
         if is_forward_mark(lines.get(at).copied().unwrap_or_default()) {
             return lines.len();
         }
-        let Some(length) = boundary(lines, at) else {
+        let Some(length) = boundary(lines, at, marked) else {
             at += 1;
             continue;
         };
@@ -64,9 +70,8 @@ fn cut(lines: &[&str]) -> usize {
 
 /// `Begin forwarded message:`, which introduces content.
 fn is_forward_mark(line: &str) -> bool {
-    let lower = line.trim().to_lowercase();
-    let words = lower.trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | '>' | ':'));
-    table::FORWARDS.contains(&words)
+    let words = line.trim().trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | '>' | ':'));
+    words.len() <= 200 && table::FORWARDS.contains(&words.to_lowercase().as_str())
 }
 
 /// Where what follows is only a signature, or nothing.
@@ -124,16 +129,15 @@ fn trailing_block(lines: &[&str]) -> usize {
 }
 
 /// Whether a quote starts at line `at`; how many lines its introduction has.
-fn boundary(lines: &[&str], at: usize) -> Option<usize> {
+fn boundary(lines: &[&str], at: usize, marked: bool) -> Option<usize> {
     let line = lines.get(at)?.trim();
     if line.is_empty() || line.len() > 1_000 {
         return None;
     }
-    let lower = line.to_lowercase();
-    if table::MARKERS.iter().any(|marker| lower.contains(marker)) {
+    if marked && has_marker(line) {
         return Some(1);
     }
-    if is_separator(&lower) {
+    if is_separator(line) {
         return Some(1 + header_block(lines, at + 1).unwrap_or(0));
     }
     let rule = line.len() >= 10 && line.bytes().all(|b| matches!(b, b'_' | b'-' | b'=' | b'*'));
@@ -145,13 +149,14 @@ fn boundary(lines: &[&str], at: usize) -> Option<usize> {
 }
 
 /// `-----Original Message-----` and its like.
-fn is_separator(lower: &str) -> bool {
-    let framed = lower.starts_with(['-', '_', '=', '*', '>']) || lower.ends_with(['-', '_', '=']);
-    let words = lower.trim_matches(|c: char| {
+fn is_separator(line: &str) -> bool {
+    let framed = line.starts_with(['-', '_', '=', '*', '>']) || line.ends_with(['-', '_', '=']);
+    let words = line.trim_matches(|c: char| {
         matches!(c, '-' | '_' | '=' | '*' | ' ' | '>' | ':' | '\u{2014}' | '\u{2013}')
     });
-    let exact = table::SEPARATORS.contains(&words);
-    exact && (framed || lower.trim_end_matches(':') == words)
+    (framed || line.trim_end_matches(':') == words)
+        && words.len() <= 200
+        && table::SEPARATORS.contains(&words.to_lowercase().as_str())
 }
 
 /// `From: … Sent: … To: … Subject: …`, as Outlook writes it, in many languages; how many lines.
@@ -207,13 +212,21 @@ fn introduction(lines: &[&str], at: usize) -> Option<usize> {
 
 /// Whether an introduction may start so and go on in the next line.
 fn may_introduce(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    table::INTRODUCTIONS.iter().any(|(start, _)| !start.is_empty() && lower.starts_with(start))
+    let head: String = line.chars().take(16).flat_map(char::to_lowercase).collect();
+    let first = head.as_bytes().first();
+    let starts =
+        |start: &str| !start.is_empty() && start.as_bytes().first() == first && head.starts_with(start);
+    table::INTRODUCTIONS.iter().any(|(start, _)| starts(start))
         || line.contains('@') && line.contains('<')
-        || starts_with_date(&lower)
+        || starts_with_date(&head)
 }
 
 fn is_introduction(text: &str) -> bool {
+    // Hardly any line ends like one.
+    let bare = text.trim_end_matches([' ', '*', '\u{a0}']);
+    if !bare.ends_with([':', '：', '>']) && !text.ends_with("---") {
+        return false;
+    }
     let lower = text.to_lowercase();
     let lower = lower.trim_start_matches(['>', ' ', '*']);
     // Zoho draws a line on both sides: `---- On … wrote ----`.
@@ -318,6 +331,9 @@ fn drop_dangling_introduction(lines: &mut Vec<&str>) {
 /// An answer below or around one introduced quote: the introduction and the quote go. Several quotes mean that the
 /// answers stand between them, which would be nothing without.
 fn without_introduced_quote<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    if !lines.iter().any(|line| is_quoted(line)) {
+        return lines.to_vec();
+    }
     let found = (0..lines.len()).find_map(|at| introduction(lines, at).map(|length| (at, at + length)));
     let Some((from, body)) = found else { return lines.to_vec() };
     let end = skip_quoted(lines, body);

@@ -111,9 +111,35 @@ pub(crate) fn base64_lenient(body: &[u8]) -> Vec<u8> {
     base64_decode(&clean).unwrap_or_default()
 }
 
+/// The words of `text`, one space between them.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut add = |word: &str| {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    };
+    if text.is_ascii() {
+        // The same, without looking for white space of other scripts.
+        let blank = |c: char| matches!(c, '\t'..='\r' | ' ');
+        text.split(blank).filter(|word| !word.is_empty()).for_each(add);
+    } else {
+        text.split_whitespace().for_each(&mut add);
+    }
+    out
+}
+
 /// Where `needle` starts in `haystack`.
 pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|w| w == needle)
+    let (first, rest) = needle.split_first()?;
+    let mut at = 0;
+    loop {
+        at += haystack.get(at..)?.iter().position(|b| b == first)? + 1;
+        if haystack.get(at..)?.starts_with(rest) {
+            return Some(at - 1);
+        }
+    }
 }
 
 /// Where `needle`, in lower case, starts in `text` whatever the case of its ASCII letters.
@@ -272,6 +298,19 @@ mod tests {
             (b"gr\xfc\xdfe", "grüße"),
         ] {
             assert_eq!(text(raw, Some("de")), want);
+        }
+    }
+
+    #[test]
+    fn all_white_space_separates_words() {
+        for (text, want) in [
+            (" a\x0b\tb\r\n\n c ", "a b c"),
+            ("a\u{a0}é\u{2003}\u{85}b", "a é b"),
+            ("\x1c\0", "\x1c\0"),
+            (" ", ""),
+        ] {
+            assert_eq!(on_one_line(text), want);
+            assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), want);
         }
     }
 

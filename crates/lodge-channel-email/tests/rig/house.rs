@@ -129,6 +129,9 @@ impl House {
                 addresses: vec!["support@acme.example".to_owned()],
             }]),
             intake: Arc::new(Trapped(intake, trap.clone())),
+            timelines: Arc::new(self.store.clone()),
+            files: Arc::new(NoFiles),
+            hours: Arc::default(),
             state: Arc::new(Trapped(state, trap.clone())),
             leases: Arc::new(self.store.clone()),
             dead_letters: Arc::new(self.store.clone()),
@@ -214,5 +217,14 @@ impl Open {
     /// Whether all mail was read at least once.
     pub(crate) fn synced(&self) -> bool {
         self.health[0].report().last_success.is_some()
+    }
+}
+
+/// Nobody is given a link here.
+struct NoFiles;
+
+impl lodge_channel::FileLinks for NoFiles {
+    fn href(&self, _: &lodge_domain::BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
+        None
     }
 }

@@ -22,12 +22,32 @@ pub use work::WorkQueue;
 
 /// Everything a store offers; only the composition root holds this.
 pub trait Store:
-    Ledger + WorkQueue + Feed + DeadLetters + InboxState + Leases + Budgets + Housekeeping + Send + Sync
+    Ledger
+    + Timelines
+    + WorkQueue
+    + Feed
+    + DeadLetters
+    + InboxState
+    + Leases
+    + Budgets
+    + Housekeeping
+    + Send
+    + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Ledger + WorkQueue + Feed + DeadLetters + InboxState + Leases + Budgets + Housekeeping + Send + Sync
+    T: Ledger
+        + Timelines
+        + WorkQueue
+        + Feed
+        + DeadLetters
+        + InboxState
+        + Leases
+        + Budgets
+        + Housekeeping
+        + Send
+        + Sync
 {
 }
 

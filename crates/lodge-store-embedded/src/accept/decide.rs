@@ -7,6 +7,7 @@ use super::write::{append, found, write};
 use crate::codec::{self, nanos};
 use crate::enqueue;
 use crate::error::Failure;
+use crate::timelines;
 use crate::writer::Tx;
 use lodge_domain::{
     Assurance, Candidate, ConversationStatus, Flag, JoinCondition, Lane, NewWork, OriginKind, Placement,
@@ -33,7 +34,9 @@ enum Place {
 pub(crate) fn accept(tx: &mut Tx<'_>, candidate: &Candidate, now: Timestamp) -> Result<Receipt, Failure> {
     let brand = tx.brand(&candidate.brand)?;
     if let Some(first) = known(tx, candidate)? {
-        return Ok(Receipt { placement: Placement::Duplicate, ..first });
+        let entry =
+            candidate.entry.as_ref().map(|new| timelines::number(tx, brand, new)).transpose()?.flatten();
+        return Ok(Receipt { placement: Placement::Duplicate, entry, ..first });
     }
     let is_conflict = is_conflict(tx, brand, candidate)?;
     let place = closed(candidate, placement(tx, brand, candidate)?);
@@ -53,7 +56,8 @@ pub(crate) fn accept(tx: &mut Tx<'_>, candidate: &Candidate, now: Timestamp) -> 
     write(tx, brand, pos, candidate, &receipt)?;
     // Whatever is dead under this id would have kept its conversation, and that its envelope.
     enqueue::insert(tx, &triage_work(candidate, &receipt), now)?;
-    Ok(receipt)
+    let entry = candidate.entry.as_ref().map(|new| timelines::append(tx, brand, new)).transpose()?;
+    Ok(Receipt { entry, ..receipt })
 }
 
 /// 3. The first key that decides.

@@ -157,6 +157,7 @@ pub(super) fn write(
     ])?;
     let envelope = tx.db.last_insert_rowid();
     bind(tx, brand, conv, &candidate.registers)?;
+    rebind(tx, brand, conv, &candidate.rebinds)?;
     trace(tx, brand, envelope, &candidate.traces)
 }
 
@@ -171,6 +172,16 @@ pub(crate) fn bind(
     let mut statement = tx.db.prepare_cached(insert)?;
     for key in keys {
         statement.execute(params![key.0, brand, conv])?;
+    }
+    Ok(())
+}
+
+/// Binds keys to a conversation wherever they led before.
+fn rebind(tx: &Tx<'_>, brand: i64, conv: i64, keys: &[lodge_domain::ThreadKeyValue]) -> Result<(), Failure> {
+    let upsert = "INSERT INTO keys(key, brand, conv) VALUES (?1, ?2, ?3) \
+                  ON CONFLICT(key, brand) DO UPDATE SET conv = ?3";
+    for key in keys {
+        tx.db.prepare_cached(upsert)?.execute(params![key.0, brand, conv])?;
     }
     Ok(())
 }

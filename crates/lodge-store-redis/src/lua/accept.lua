@@ -4,9 +4,11 @@
 -- ARGV: epoch, commit lane, number of this batch, number of the batch before, count (1 to 256), then for each
 --   envelope, founded conversation, dedupe (26 letters), source ('' or 26), references (10 digits each),
 --   thread keys (26 letters and one more each: a always, p participant, t participant on topic, h hint), their labels
---   (separated by \31), registers (26 each), traces (26 each), party, assurance 0..2, origin h/a/o,
---   introduced parties (separated by \n), topic ('' or 16), way back, inbox, record, accepted at, work, static.
--- Returns: {'OK', answer, …}: 'N' or 'D' (known before) .. envelope .. receipt;
+--   (separated by \31), registers (26 each), rebinds (26 each), traces (26 each), party, assurance 0..2, origin h/a/o,
+--   introduced parties (separated by \n), topic ('' or 16), way back, inbox, record, accepted at, work, static,
+--   timeline ('' or 26, then entry, time of the entry, body).
+-- Returns: {'OK', answer, …}: 'N' or 'D' (known before) .. envelope .. receipt, and behind one more separator the
+--   number of its entry, where it has one;
 --   {'LOST', epoch, watermark} where this store is not the one, or not as far, as the caller last saw it;
 --   {'TAKEN', number} where candidate `number` finds all its references taken. Nothing is written in the last two.
 -- First everything is decided on what is stored, then everything is written: a command that could meet a key of another
@@ -18,9 +20,10 @@ need(not batch:find('%D') and not before:find('%D'), 'a watermark is a number')
 local candidates = {}
 for at = 1, number(1, 256) do
   local c = { eid = id(), founds = id(), dedupe = code(), source = code(), refs = packed(10), keys = packed(27),
-    labels = take(), registers = packed(26), traces = packed(26), party = take(), assurance = number(0, 2),
+    labels = take(), registers = packed(26), rebinds = packed(26), traces = packed(26), party = take(), assurance = number(0, 2),
     origin = take(), brought = take(), topic = packed(16), back = take(), inbox = name(), record = take(), at = time(),
-    work = id(), static = take() }
+    work = id(), static = take(), timeline = code() }
+  if c.timeline ~= '' then c.entry, c.said, c.body = code(), time(), take() end
   need(c.dedupe ~= '' and #c.topic <= 16, 'a digest has its length')
   need(#c.keys <= 64 * 27, 'at most 64 thread keys are looked up')
   need(#c.refs > 0 and not c.refs:find('%D'), 'a reference has digits')
@@ -29,7 +32,7 @@ for at = 1, number(1, 256) do
 end
 finished()
 
-local head = call('HMGET', HEAD, 'epoch', 'wm:' .. lane, 'wn', 'env')
+local head = call('HMGET', HEAD, 'epoch', 'wm:' .. lane, 'wn', 'env', 'tn')
 local mark = head[2] or '0'
 if head[1] ~= epoch or (mark ~= before and mark ~= batch) then return { 'LOST', head[1] or '', mark } end
 local order, envelopes = tonumber(head[3] or '0'), tonumber(head[4] or '0')
@@ -39,6 +42,7 @@ call('SCARD', P .. 'ls')
 
 -- What this batch knows: read in one go, or decided by a candidate before. `stored` names whole keys; false is absent.
 local receipts, dedupes, sources, stored, convs, heads, wanted = {}, {}, {}, {}, {}, {}, {}
+local timelines, news = {}, tonumber(head[5] or '0')
 local function want(prefix, list, width)
   for from = 1, #list, width do wanted[#wanted + 1] = P .. prefix .. list:sub(from, from + 25) end
 end
@@ -47,6 +51,7 @@ for at, c in ipairs(candidates) do
   wanted[#wanted + 1] = P .. 'r:' .. c.refs:sub(1, 10)
   want('k:', c.keys, 27)
   want('k:', c.registers, 26)
+  want('k:', c.rebinds, 26)
   want('y:', c.traces, 26)
   present[at] = P .. 'e:' .. c.eid
 end
@@ -101,6 +106,28 @@ local function label(c, which)
   return ''
 end
 
+-- The number of a candidate's entry: the one it has, else the next where `appends`.
+local function entry_of(c, appends)
+  if c.timeline == '' then return '' end
+  local t = timelines[c.timeline]
+  if not t then
+    local kept = call('HMGET', P .. 't:' .. c.timeline, 'n', 'last')
+    t = { n = tonumber(kept[1] or '0'), last = kept[2] or '', ids = {}, fields = {} }
+    call('ZCARD', P .. 'tz')
+    call('ZCARD', P .. 'ta')
+    timelines[c.timeline] = t
+  end
+  if t.ids[c.entry] == nil then t.ids[c.entry] = call('HGET', P .. 't:' .. c.timeline, 'i' .. c.entry) end
+  if not t.ids[c.entry] and appends then
+    t.n = t.n + 1
+    t.ids[c.entry] = ('%d'):format(t.n)
+    local at = #t.fields
+    t.fields[at + 1], t.fields[at + 2] = 'i' .. c.entry, t.ids[c.entry]
+    t.fields[at + 3], t.fields[at + 4] = 'e' .. t.ids[c.entry], c.said .. c.entry .. c.body
+    if c.said > t.last then t.last = c.said end
+  end
+  return t.ids[c.entry] and SEP .. t.ids[c.entry] or ''
+end
 -- The first receipt of a contact that is known: from its envelope, or from dedupe memory once that was purged.
 local function receipt_of(c)
   local known = receipts[c.eid] or dedupes[c.dedupe]
@@ -160,6 +187,13 @@ local function register(c, conv)
       conv.items = conv.items .. 'k' .. key
     end
   end
+  for from = 1, #c.rebinds, 26 do
+    local key = c.rebinds:sub(from, from + 25)
+    if lookup(P .. 'k:' .. key) ~= conv.id then
+      set(P .. 'k:' .. key, conv.id)
+      conv.items = conv.items .. 'k' .. key
+    end
+  end
   for from = 1, #c.traces, 26 do
     local key = c.traces:sub(from, from + 25)
     local named = lookup(P .. 'y:' .. key) or ''
@@ -175,7 +209,7 @@ local answers, fresh, touched, waiting = { 'OK' }, {}, {}, {}
 for number_of, c in ipairs(candidates) do
   local known = receipt_of(c)
   if known then
-    answers[number_of + 1] = 'D' .. c.eid .. known
+    answers[number_of + 1] = 'D' .. c.eid .. known .. entry_of(c, false)
   else
     local flags = in_conflict(c) and 'c' or ''
     local conv, suggested, raised, matched = place(c)
@@ -226,7 +260,7 @@ for number_of, c in ipairs(candidates) do
     else
       heads[conv.id] = c.work
     end
-    answers[number_of + 1] = 'N' .. c.eid .. receipt
+    answers[number_of + 1] = 'N' .. c.eid .. receipt .. entry_of(c, true)
   end
 end
 
@@ -277,5 +311,23 @@ if #firsts > 0 then
 end
 call('ZADD', P .. 'ci', unpack(lasts))
 call('SADD', P .. 'ls', 'triage')
+local follow, said = {}, {}
+for which, t in pairs(timelines) do
+  if #t.fields > 0 then
+    news = news + 1
+    add(t.fields, 'n', ('%d'):format(t.n))
+    add(t.fields, 'last', t.last)
+    for from = 1, #t.fields, 2000 do
+      call('HSET', P .. 't:' .. which, unpack(t.fields, from, math.min(from + 1999, #t.fields)))
+    end
+    add(follow, news, which)
+    add(said, micros(t.last), which)
+  end
+end
+if #follow > 0 then
+  call('ZADD', P .. 'tz', unpack(follow))
+  call('ZADD', P .. 'ta', unpack(said))
+  call('HSET', HEAD, 'tn', news)
+end
 call('HSET', HEAD, 'wm:' .. lane, batch, 'wn', order, 'env', envelopes + #fresh)
 return answers

@@ -16,6 +16,7 @@ pub mod random;
 pub mod settling;
 mod steps;
 pub mod threading;
+pub mod timelines;
 pub mod work;
 
 use crate::ManualClock;
@@ -80,6 +81,8 @@ macro_rules! store_conformance {
                 feed_keeps_the_unforwarded transient fences_never_go_back purged_cursors_go_on;
             concurrent: d02_a_thousand_copies_are_one_contact d03_ten_firsts_of_one_party
                 overlapping_batches claims_never_overlap budgets_never_overdraw saves_never_overwrite;
+            timelines: numbered_in_order an_entry_is_there_once accepted_with_its_entry concurrent_appends
+                followers_miss_nothing hints_reach_followers notes_compare_and_set purged_whole rebound_keys_follow;
             random: against_the_model;
         }
     };

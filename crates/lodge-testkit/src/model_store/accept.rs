@@ -28,7 +28,8 @@ pub(super) fn accept(
 ) -> Result<Receipt, StoreError> {
     state.brands.insert(candidate.brand.clone());
     if let Some(first) = rule_1_known(state, candidate) {
-        return Ok(Receipt { placement: Placement::Duplicate, ..first });
+        let entry = candidate.entry.as_ref().and_then(|new| state.entry_number(&candidate.brand, new));
+        return Ok(Receipt { placement: Placement::Duplicate, entry, ..first });
     }
     let conflict = rule_2_conflict(state, candidate);
     let place = rule_4_closed(state, candidate, rule_3_placement(state, candidate));
@@ -78,7 +79,8 @@ pub(super) fn accept(
         }
     };
     rule_5_written_together(state, candidate, &receipt, now);
-    Ok(receipt)
+    let entry = candidate.entry.as_ref().map(|new| state.append(&candidate.brand, new));
+    Ok(Receipt { entry, ..receipt })
 }
 
 /// 1. A known dedupe key: the first receipt.
@@ -168,6 +170,9 @@ fn rule_5_written_together(state: &mut State, candidate: &Candidate, receipt: &R
     }
     for key in &candidate.registers {
         state.bind(brand, *key, &receipt.conversation);
+    }
+    for key in &candidate.rebinds {
+        state.keys.insert((brand.clone(), *key), receipt.conversation.clone());
     }
     for key in &candidate.traces {
         state.trace(brand, *key, &candidate.envelope);

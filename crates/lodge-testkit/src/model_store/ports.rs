@@ -7,4 +7,5 @@ mod housekeeping;
 mod inbox_state;
 mod leases;
 mod ledger;
+mod timelines;
 mod work;

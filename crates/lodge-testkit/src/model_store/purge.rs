@@ -33,6 +33,11 @@ pub(super) fn purge(state: &mut State, class: PurgeClass, before: Timestamp) -> 
             state.feed = feed;
             old.len() as u64
         }
+        PurgeClass::Timelines => {
+            let count = state.timelines.len();
+            state.timelines.retain(|_, timeline| timeline.last >= before);
+            (count - state.timelines.len()) as u64
+        }
         PurgeClass::Transient => {
             let count = |state: &State| state.guards.len() + state.budgets.len() + state.leases.len();
             let all = count(state);

@@ -5,7 +5,8 @@ use lodge_domain::effect::Guard;
 use lodge_domain::ports::{DeadLetter, FeedItem, StateValue, StoreError};
 use lodge_domain::{
     BrandName, Conversation, ConversationId, Decision, Digest, Envelope, EnvelopeId, EventId, InboxId,
-    JournalLine, Lane, NewWork, OutboundRecord, Receipt, Reference, ThreadKeyValue, Timestamp, Work,
+    JournalLine, Lane, NewEntry, NewWork, OutboundRecord, Receipt, Reference, ThreadKeyValue, TimelineEntry,
+    TimelineId, Timestamp, Work,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -31,12 +32,25 @@ pub(super) struct State {
     /// In the order they were published, numbered from 1.
     pub(super) feed: Vec<(u64, FeedItem)>,
     pub(super) published: u64,
+    pub(super) timelines: BTreeMap<(BrandName, TimelineId), Timeline>,
+    /// Every append, in order: who follows a brand's timelines counts along.
+    pub(super) appended: Vec<(BrandName, TimelineId)>,
+    /// Hints, in order.
+    pub(super) hints: Vec<(BrandName, TimelineId, Bytes)>,
     pub(super) inbox_state: BTreeMap<(InboxId, String), StateValue>,
     pub(super) leases: HashMap<String, Held>,
     pub(super) fence: u64,
     pub(super) budgets: HashMap<(BrandName, Digest), Window>,
     /// The brand that each lane served last.
     pub(super) served: HashMap<Lane, BrandName>,
+}
+
+/// A timeline.
+#[derive(Clone, Default)]
+pub(super) struct Timeline {
+    pub(super) entries: Vec<TimelineEntry>,
+    pub(super) note: Option<StateValue>,
+    pub(super) last: Timestamp,
 }
 
 /// An envelope as it is kept.
@@ -103,6 +117,25 @@ impl State {
             conversation.sequence += 1;
             conversation.sequence
         })
+    }
+
+    /// Appends an entry, unless it is there; its number.
+    pub(super) fn append(&mut self, brand: &BrandName, new: &NewEntry) -> u64 {
+        let timeline = self.timelines.entry((brand.clone(), new.timeline)).or_default();
+        if let Some(known) = timeline.entries.iter().find(|entry| entry.id == new.id) {
+            return known.sequence;
+        }
+        let sequence = timeline.entries.len() as u64 + 1;
+        timeline.last = timeline.last.max(new.at);
+        timeline.entries.push(TimelineEntry { sequence, id: new.id, body: new.body.clone(), at: new.at });
+        self.appended.push((brand.clone(), new.timeline));
+        sequence
+    }
+
+    /// The number that an entry has.
+    pub(super) fn entry_number(&self, brand: &BrandName, new: &NewEntry) -> Option<u64> {
+        let timeline = self.timelines.get(&(brand.clone(), new.timeline))?;
+        timeline.entries.iter().find(|entry| entry.id == new.id).map(|entry| entry.sequence)
     }
 
     /// The first writer of a key keeps it.

@@ -182,8 +182,11 @@ pub async fn run_house(
     let server = checked.server.clone();
     let building = Arc::new(Building::new(checked, store).await?);
     let doors = building.doors()?;
-    let mut public =
-        extra(&building)?.merge(blob_router((*building.keys()).clone(), building.blobs(), building.clock()));
+    let mut public = extra(&building)?.merge(lodge_channel_chat::widget_route()).merge(blob_router(
+        (*building.keys()).clone(),
+        building.blobs(),
+        building.clock(),
+    ));
     let (mut tasks, mut health) = (Vec::new(), Vec::new());
     for door in doors {
         tasks.extend(door.tasks);

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lodge_blobs::FolderBlobs;
 use lodge_channel::net::TcpConnector;
-use lodge_channel::{Arrival, Context, Importer, Neighbour, Parts as DoorParts, Probe, Problem};
+use lodge_channel::{Arrival, Context, FileLinks, Importer, Neighbour, Parts as DoorParts, Probe, Problem};
 use lodge_domain::ports::{
     Blobs, Clock, CoreCommands, DeadLetter, DeadLetters, Entropy, InboxState, Intake, Leases, Store,
+    Timelines,
 };
 use lodge_domain::{
     BlobRef, Contact, Conversation, Envelope, Inbound, InboxName, KeyRing, NodeName, Supplement,
@@ -174,6 +175,9 @@ impl Building {
             folder: self.checked.folder.clone(),
             neighbours: Arc::clone(&self.neighbours),
             intake: self.intake(),
+            timelines: Arc::clone(store) as Arc<dyn Timelines>,
+            files: Arc::clone(&self.links) as Arc<dyn FileLinks>,
+            hours: Arc::clone(&self.checked.hours),
             state: Arc::clone(store) as Arc<dyn InboxState>,
             leases: Arc::clone(store) as Arc<dyn Leases>,
             dead_letters: Arc::clone(store) as Arc<dyn DeadLetters>,

@@ -1,6 +1,7 @@
 //! Links in events: signed, under the public address.
 
 use jiff::Timestamp;
+use lodge_channel::FileLinks;
 use lodge_domain::{BlobRef, BrandName, KeyRing};
 use lodge_pipeline::Links;
 use lodge_ticketing::{BlobLinks, LinkTarget};
@@ -34,5 +35,11 @@ impl Links for SignedLinks {
             media_type: media_type.to_owned(),
         };
         self.links.href(&target, expires)
+    }
+}
+
+impl FileLinks for SignedLinks {
+    fn href(&self, blob: &BlobRef, name: &str, media_type: &str, expires: Timestamp) -> Option<String> {
+        self.blob(blob, Some(name), media_type, expires)
     }
 }

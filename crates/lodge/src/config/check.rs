@@ -8,7 +8,7 @@ use super::problem::Problems;
 use super::secrets::Secrets;
 use lodge_channel::net::is_loopback;
 use lodge_channel::{Door, Secret, SecretSource};
-use lodge_domain::{BrandName, InboxId, InboxName, NodeName};
+use lodge_domain::{BrandName, Hours, InboxId, InboxName, NodeName};
 use lodge_pipeline::Templates;
 use lodge_ticketing::signature::SigningSecrets;
 use lodge_triage::{InboxDefault, InboxDefaults, Queues, Rule, Rules};
@@ -98,6 +98,8 @@ pub struct Checked {
     pub log: LogSection,
     /// Triage.
     pub triage: Triage,
+    /// Business hours.
+    pub hours: Arc<BTreeMap<String, Hours>>,
     /// The doors.
     pub inboxes: BTreeMap<InboxName, CheckedInbox>,
     /// Values behind references.
@@ -132,6 +134,7 @@ impl Loaded {
         }
         self.templates();
         let triage = self.triage();
+        let hours = Arc::new(self.hours());
         let inboxes = self.doors(&secrets);
         if !self.problems.is_empty() {
             self.problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
@@ -154,12 +157,19 @@ impl Loaded {
             retention: self.retention,
             log: self.log,
             triage,
+            hours,
             inboxes,
             secrets,
         })
     }
 
-    fn note(&mut self, table: &str, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn note(
+        &mut self,
+        table: &str,
+        key: &str,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let nowhere = Place { file: self.file.clone(), line: 0 };
         let known =
             self.places.get(key).or_else(|| nearest(&self.places, key)).or_else(|| self.places.get(table));
@@ -363,7 +373,9 @@ impl Loaded {
         let mut checked = BTreeMap::new();
         for (name, inbox) in &self.inboxes {
             let channel = inbox.door.address().channel;
-            for problem in inbox.door.check(secrets) {
+            let missing = self.missing(&*inbox.door);
+            let files = inbox.door.check_files(&self.folder);
+            for problem in inbox.door.check(secrets).into_iter().chain(files).chain(missing) {
                 let key = format!("{channel}.{}", problem.key);
                 let place = inbox
                     .lines

@@ -1,7 +1,7 @@
 //! Reads the files: tables one by one, so that one wrong key hides no other.
 
 use super::model::{
-    AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogSection, PrivacySection,
+    AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection, LogSection, PrivacySection,
     RetentionSection, ServerSection, SigningSection, StoreSection,
 };
 use super::problem::{FileProblem, explain};
@@ -42,6 +42,8 @@ pub struct Loaded {
     pub retention: RetentionSection,
     /// `[log]`.
     pub log: LogSection,
+    /// `[hours.NAME]`.
+    pub hours: BTreeMap<String, HoursSection>,
     /// `[queue.NAME]`.
     pub queues: BTreeMap<String, QueueSettings>,
     /// `[[rules]]`, in order, files in the order they are included.
@@ -245,6 +247,7 @@ impl File<'_> {
                 }
             }
             "queue" => self.queues(value),
+            "hours" => self.hours(value),
             "rules" => self.rules(value),
             "inbox" => self.inboxes(value),
             "include" if main => {
@@ -254,7 +257,7 @@ impl File<'_> {
             }
             _ => {
                 const KNOWN: &str = "`server`, `store`, `blobs`, `core`, `signing`, `acknowledgment`, `privacy`, \
-                                     `retention`, `log`, `queue`, `rules`, `inbox`, `include`";
+                                     `retention`, `log`, `hours`, `queue`, `rules`, `inbox`, `include`";
                 let (reason, remedy) = explain(&format!("unknown field `{name}`, expected one of {KNOWN}"));
                 self.loaded.problem(place, &name, reason, remedy);
             }
@@ -268,6 +271,17 @@ impl File<'_> {
             self.loaded.places.insert(path.clone(), self.place(key.span().start));
             if let Some(queue) = self.section(&path, value) {
                 self.loaded.queues.insert(name, queue);
+            }
+        }
+    }
+
+    fn hours(&mut self, value: Spanned<DeValue<'_>>) {
+        for (key, value) in self.entries("hours", value) {
+            let name = key.get_ref().clone().into_owned();
+            let path = format!("hours.{name}");
+            self.loaded.places.insert(path.clone(), self.place(key.span().start));
+            if let Some(hours) = self.section(&path, value) {
+                self.loaded.hours.insert(name, hours);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The tables of the configuration that belong to no channel. Doc comments are the reference's text.
 
-use super::values::OneOrMany;
-use lodge_channel::Secret;
+use lodge_channel::{OneOrMany, Secret};
 use lodge_domain::{Priority, TicketType};
 use lodge_triage::Span;
 use schemars::JsonSchema;
@@ -155,6 +154,31 @@ pub enum AcknowledgeTo {
     Authenticated,
     /// Unverified senders too.
     Anyone,
+}
+
+/// Business hours: when somebody is there, by weekday. Times are written `09:00-12:30`, several a day where there is a
+/// break; `00:00-24:00` is all day.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HoursSection {
+    /// The time zone they are meant in, such as `Europe/Berlin`.
+    pub timezone: Option<String>,
+    /// Opening times on Mondays.
+    pub monday: Vec<String>,
+    /// Opening times on Tuesdays.
+    pub tuesday: Vec<String>,
+    /// Opening times on Wednesdays.
+    pub wednesday: Vec<String>,
+    /// Opening times on Thursdays.
+    pub thursday: Vec<String>,
+    /// Opening times on Fridays.
+    pub friday: Vec<String>,
+    /// Opening times on Saturdays.
+    pub saturday: Vec<String>,
+    /// Opening times on Sundays.
+    pub sunday: Vec<String>,
+    /// Days on which nobody is there, such as `2026-12-25`.
+    pub closed: Vec<String>,
 }
 
 /// What is kept out of events and logs.

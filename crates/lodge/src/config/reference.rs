@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration and the reference, both made from the types that read it.
 
 use super::model::{
-    AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogSection, PrivacySection,
+    AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection, LogSection, PrivacySection,
     RetentionSection, ServerSection, SigningSection, StoreSection,
 };
 use crate::channels;
@@ -19,6 +19,8 @@ pub fn schema() -> Value {
     }
     let queue = generator.subschema_for::<lodge_triage::QueueSettings>();
     properties.insert("queue".to_owned(), table_of(&queue.to_value()));
+    let hours = generator.subschema_for::<HoursSection>();
+    properties.insert("hours".to_owned(), table_of(&hours.to_value()));
     let rule = generator.subschema_for::<lodge_triage::Rule>();
     properties.insert("rules".to_owned(), serde_json::json!({"type": "array", "items": rule}));
     properties.insert("inbox".to_owned(), table_of(&inbox(&mut generator)));
@@ -87,6 +89,7 @@ pub fn reference() -> String {
             table(&mut out, &schema, &format!("[{name}]"), section);
         }
     }
+    table(&mut out, &schema, "[hours.NAME]", &properties["hours"]["additionalProperties"]);
     table(&mut out, &schema, "[queue.NAME]", &properties["queue"]["additionalProperties"]);
     table(&mut out, &schema, "[[rules]]", &properties["rules"]["items"]);
     table(&mut out, &schema, "[inbox.NAME]", &properties["inbox"]["additionalProperties"]);

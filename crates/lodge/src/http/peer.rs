@@ -2,6 +2,7 @@
 //! from configured proxies alone, and of it only the right-most hop that is none of them (T64).
 
 use axum::http::{HeaderMap, HeaderValue};
+pub use lodge_channel::Client;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -9,10 +10,6 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The far end of the connection; in the extensions of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
-
-/// Whom the request comes from, as far as we can believe it; in the extensions of every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client(pub IpAddr);
 
 /// Networks of proxies in front of us.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,7 +57,11 @@ pub(super) fn word(text: &str) -> String {
 
 /// The value of an attribute in a tag.
 pub(super) fn attribute(tag: &str, name: &str) -> Option<String> {
-    let lower = tag.to_ascii_lowercase();
+    value_in(tag, &tag.to_ascii_lowercase(), name)
+}
+
+/// The value of an attribute in a tag, of which `lower` is the form in lower case.
+fn value_in(tag: &str, lower: &str, name: &str) -> Option<String> {
     let at = lower.find(&format!("{name}="))?;
     let value = tag.get(at + name.len() + 1..)?.trim_start();
     let value = match value.chars().next()? {
@@ -67,29 +71,38 @@ pub(super) fn attribute(tag: &str, name: &str) -> Option<String> {
     Some(decode_entities(value).into_owned())
 }
 
+/// Whether what is inside `tag`, in lower case, is not shown.
 pub(super) fn is_hidden(tag: &str) -> bool {
     if tag.split_whitespace().any(|w| w == "hidden" || w.starts_with("hidden=")) {
         return true;
     }
-    let Some(style) = attribute(tag, "style") else { return false };
+    let Some(style) = value_in(tag, tag, "style") else { return false };
     let style: String = style.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-    let declared = |name: &str, values: &[&str]| {
-        style
-            .split(';')
-            .filter_map(|d| d.split_once(':'))
-            .any(|(n, v)| n == name && values.contains(&v.trim_end_matches("!important")))
-    };
-    const ZERO: [&str; 5] = ["0", "0px", "0pt", "0em", "0%"];
-    let white = ["#fff", "#ffffff", "white", "rgb(255,255,255)"];
-    declared("display", &["none"])
-        || declared("visibility", &["hidden", "collapse"])
-        || declared("font-size", &["0", "0px", "0pt", "0em", "0%", "1px", "0.1px"])
-        || declared("mso-hide", &["all"])
-        || declared("opacity", &["0", "0.0"])
-        || (declared("max-height", &ZERO) && declared("overflow", &["hidden"]))
-        || (declared("height", &ZERO) && declared("overflow", &["hidden"]))
-        || (declared("color", &white)
-            && (declared("background", &white) || declared("background-color", &white)))
+    let (mut low, mut clipped, mut white, mut on_white) = (false, false, false, false);
+    for (name, value) in style.split(';').filter_map(|declared| declared.split_once(':')) {
+        let value = value.trim_end_matches("!important");
+        let zero = matches!(value, "0" | "0px" | "0pt" | "0em" | "0%");
+        let bright = matches!(value, "#fff" | "#ffffff" | "white" | "rgb(255,255,255)");
+        let hides = match name {
+            "display" => value == "none",
+            "visibility" => matches!(value, "hidden" | "collapse"),
+            "font-size" => zero || matches!(value, "1px" | "0.1px"),
+            "mso-hide" => value == "all",
+            "opacity" => matches!(value, "0" | "0.0"),
+            _ => false,
+        };
+        if hides {
+            return true;
+        }
+        match name {
+            "height" | "max-height" => low |= zero,
+            "overflow" => clipped |= value == "hidden",
+            "color" => white |= bright,
+            "background" | "background-color" => on_white |= bright,
+            _ => {}
+        }
+    }
+    (low && clipped) || (white && on_white)
 }
 
 pub(super) fn is_quote(name: &str, tag: &str) -> bool {

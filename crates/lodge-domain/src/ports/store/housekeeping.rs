@@ -15,6 +15,8 @@ pub enum PurgeClass {
     /// Events in the feed that are old and whose forward (work of kind Forward with the event as subject) is neither
     /// pending nor among the dead letters.
     Feed,
+    /// Timelines whose last entry and note are old, whole.
+    Timelines,
     /// Guards of commands by when they were kept, windows of budgets and leases by when they ended. Fences never go back.
     Transient,
 }

@@ -1,9 +1,10 @@
 //! What was said both ways in sessions that are resumed, and who is told of news.
 
-use super::StoreError;
+use super::{StateValue, StoreError};
 use crate::{BrandName, NewEntry, TimelineEntry, TimelineId};
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// How far somebody followed the changes of a brand's timelines; opaque, and only good for the store that gave it.
@@ -52,6 +53,20 @@ pub trait Timelines: Send + Sync {
         after: u64,
         most: usize,
     ) -> Result<TimelinePage, StoreError>;
+
+    /// The note of a timeline: a small value that its door keeps beside the entries, changed only by who saw the latest.
+    async fn note(&self, brand: &BrandName, timeline: &TimelineId) -> Result<Option<StateValue>, StoreError>;
+
+    /// Writes the note (at most 64 KiB) if its stored version is `expected` (0: none), durably; the new version, or `None`
+    /// where somebody else wrote meanwhile. A note keeps its timeline from being purged as an entry said `at` would.
+    async fn write_note(
+        &self,
+        brand: &BrandName,
+        timeline: &TimelineId,
+        expected: u64,
+        note: Bytes,
+        at: Timestamp,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Tells whoever follows the timeline right now, on any gateway of this store, something that is worth nothing a few
     /// seconds later (at most 4 KiB). Kept a few seconds at most; may be lost.

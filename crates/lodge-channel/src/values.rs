@@ -1,4 +1,4 @@
-//! Small value types of the configuration.
+//! Small value types of settings.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};

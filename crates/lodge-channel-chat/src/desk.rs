@@ -1,0 +1,100 @@
+//! What all sockets of an inbox share.
+
+use crate::config::{ChatSettings, FRAME, MESSAGE_WINDOW, SESSION_WINDOW};
+use crate::identity::IdentityKeys;
+use crate::protocol::Limits;
+use crate::registry::{Registry, Window};
+use jiff::Timestamp;
+use lodge_channel::{Context, FileLinks};
+use lodge_domain::ports::{Blobs, Clock, Entropy, Intake, Timelines};
+use lodge_domain::{Hours, InboxId, InboxName, KeyRing};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Addresses whose new sessions are counted at a time; who comes then is not counted until others are forgotten.
+const MOST_ADDRESSES: usize = 65_536;
+
+/// What all sockets of an inbox share.
+pub(crate) struct Desk {
+    pub(crate) inbox: InboxId,
+    pub(crate) settings: ChatSettings,
+    pub(crate) ask: Vec<&'static str>,
+    pub(crate) identities: IdentityKeys,
+    pub(crate) hours: Option<Hours>,
+    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) timelines: Arc<dyn Timelines>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) files: Arc<dyn FileLinks>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) shutdown: CancellationToken,
+    addresses: Mutex<HashMap<IpAddr, Window>>,
+}
+
+impl Desk {
+    /// The desk of an inbox.
+    pub(crate) fn new(settings: &ChatSettings, identities: IdentityKeys, context: Context) -> Arc<Self> {
+        let hours = settings.hours.as_ref().and_then(|name| context.hours.get(name).cloned());
+        Arc::new(Self {
+            inbox: context.inbox,
+            ask: settings.ask.iter().map(|ask| ask.as_str()).collect(),
+            settings: settings.clone(),
+            identities,
+            hours,
+            intake: context.intake,
+            timelines: context.timelines,
+            blobs: context.blobs,
+            files: context.files,
+            clock: context.clock,
+            entropy: context.entropy,
+            keys: context.keys,
+            registry: Arc::default(),
+            shutdown: context.shutdown,
+            addresses: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            text: self.settings.text,
+            frame: FRAME,
+            messages: self.settings.messages,
+            seconds: MESSAGE_WINDOW.as_secs(),
+            upload_bytes: self.settings.upload_bytes,
+            attachments: self.settings.attachments,
+        }
+    }
+
+    /// Whether somebody is there, and when somebody is there next.
+    pub(crate) fn presence(&self) -> (bool, Option<Timestamp>) {
+        let Some(hours) = &self.hours else { return (true, None) };
+        let now = self.now();
+        if hours.is_open(now) { (true, None) } else { (false, hours.next_open(now)) }
+    }
+
+    /// The inbox that answers visitors who left.
+    pub(crate) fn continue_by(&self) -> Option<&InboxName> {
+        self.settings.continue_by.as_ref()
+    }
+
+    /// Counts a new session of an address (T55); how long to wait where there are too many.
+    pub(crate) fn may_begin(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        let Some(address) = address else { return Ok(()) };
+        let now = self.now();
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.len() >= MOST_ADDRESSES && !addresses.contains_key(&address) {
+            addresses.clear();
+        }
+        let most = self.settings.sessions_per_address;
+        addresses.entry(address).or_default().take(now, most, SESSION_WINDOW)
+    }
+}

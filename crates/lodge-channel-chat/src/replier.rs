@@ -1,0 +1,107 @@
+//! The way back into a session: what an agent or the gateway says is appended to its timeline, once, and the sockets that
+//! follow it are told. A visitor who is not there finds it when they come back.
+
+use crate::desk::Desk;
+use crate::entry::{Entry, KeptFile, outbound_entry};
+use crate::protocol::From;
+use crate::token::timeline;
+use async_trait::async_trait;
+use bytes::Bytes;
+use lodge_domain::delivery::{
+    Announced, Continuation, OutboundKind, OutboundMessage, OutboundState, RecipientState,
+};
+use lodge_domain::ports::{Hint, Replier, StoreError};
+use lodge_domain::{
+    DeliveryError, Disposition, HandleKind, NewEntry, PartyHandle, ReturnPath, Sent, SignedDuration,
+    TimelineId,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Answers into the sessions of one inbox.
+pub(crate) struct ChatReplier(pub(crate) Arc<Desk>);
+
+impl ChatReplier {
+    fn timeline(&self, path: &ReturnPath) -> Option<TimelineId> {
+        path.sealed["session"].as_str().map(|session| timeline(&self.0.inbox, session))
+    }
+
+    /// Where the reply goes as well, unless the visitor comes to read it.
+    async fn way_on(
+        &self,
+        message: &OutboundMessage,
+        timeline: &TimelineId,
+    ) -> Result<Option<Continuation>, StoreError> {
+        let Some(inbox) = self.0.continue_by().filter(|_| message.kind == OutboundKind::Reply) else {
+            return Ok(None);
+        };
+        let note = self.0.note(timeline).await?;
+        let Some(email) = note.email else { return Ok(None) };
+        let wait = i64::try_from(self.0.settings.continue_after).unwrap_or(i64::MAX);
+        let at = self.0.now().checked_add(SignedDuration::from_secs(wait));
+        Ok(Some(Continuation {
+            at: at.unwrap_or(jiff::Timestamp::MAX),
+            inbox: inbox.clone(),
+            party: PartyHandle::new(HandleKind::Email, email),
+            name: note.name,
+        }))
+    }
+}
+
+fn entry(message: &OutboundMessage) -> Entry {
+    let is_reply = message.kind == OutboundKind::Reply;
+    let file = |file: &lodge_domain::delivery::OutboundAttachment| KeptFile {
+        name: file.name.clone(),
+        media_type: file.media_type.clone(),
+        blob: file.blob.clone(),
+    };
+    Entry {
+        name: message.author.clone(),
+        files: message.attachments.iter().map(file).collect(),
+        reply: is_reply.then(|| message.id.clone()),
+        ..Entry::said(if is_reply { From::Agent } else { From::System }, message.text.clone())
+    }
+}
+
+fn unavailable(error: &StoreError) -> DeliveryError {
+    DeliveryError::later(format!("append the message to its session: {error}")).unanswered()
+}
+
+#[async_trait]
+impl Replier for ChatReplier {
+    fn announce(&self, _: &OutboundMessage) -> Announced {
+        Announced::default()
+    }
+
+    async fn send(&self, message: &OutboundMessage) -> Result<Sent, DeliveryError> {
+        let Some(timeline) = self.timeline(&message.return_path) else {
+            return Err(DeliveryError::new(Disposition::Never, "find the session: the way back names none"));
+        };
+        let new = NewEntry {
+            timeline,
+            id: outbound_entry(&message.id),
+            body: entry(message).encode(),
+            at: self.0.now(),
+        };
+        self.0.timelines.append(&message.brand, vec![new]).await.map_err(|error| unavailable(&error))?;
+        let unless_seen = self.way_on(message, &timeline).await.map_err(|error| unavailable(&error))?;
+        let handle = message.return_path.sealed["session"].as_str().unwrap_or_default().to_owned();
+        let recipients = vec![RecipientState { handle, state: OutboundState::Sent, text: None }];
+        Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients, unless_seen })
+    }
+
+    /// An entry is there once, however often it is appended.
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    async fn hint(&self, path: &ReturnPath, hint: &Hint) -> bool {
+        let Some(timeline) = self.timeline(path) else { return false };
+        let told = match hint {
+            Hint::Typing { author } => json!({"t": "typing", "from": "agent", "name": author}),
+            Hint::Read => json!({"t": "read"}),
+        };
+        let hint = self.0.timelines.hint(&self.0.inbox.brand, &timeline, Bytes::from(told.to_string()));
+        hint.await.is_ok()
+    }
+}

@@ -1,0 +1,422 @@
+//! What a visitor's frames ask for: who they are, what they say, what they have read, the end.
+
+use crate::clean;
+use crate::config::MESSAGE_WINDOW;
+use crate::contact::{Said, Visitor, contact};
+use crate::desk::Desk;
+use crate::entry::Entry;
+use crate::identity::Identity;
+use crate::note::SessionNote;
+use crate::protocol::{self, ClientFrame, Hello, Page, Say, ServerFrame};
+use crate::socket::{End, Live, Socket};
+use crate::token::{IDLE, LIFE, RENEW, SessionKey};
+use crate::uploads;
+use jiff::{SignedDuration, Timestamp};
+use lodge_domain::delivery::{OutboundState, RecipientState};
+use lodge_domain::ports::{Outcome, StoreError};
+use lodge_domain::ticket::SupplementKind;
+use lodge_domain::{DeliveryReport, EntryId, Inbound, NewEntry, OutboundId, Receipt, Supplement};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long a secret that was renewed stays good (two tabs).
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a `hello` comes to.
+enum Greeted {
+    Session {
+        key: SessionKey,
+        note: SessionNote,
+        resumed: bool,
+    },
+    /// Refused: code, words, how long to wait.
+    Refused(&'static str, &'static str, Option<Duration>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
+    /// Does what a frame asks for.
+    pub(crate) async fn frame(&mut self, text: &str) -> Result<(), End> {
+        let frame = match protocol::read(text) {
+            Ok(frame) => frame,
+            Err(problem) => return self.error("bad_frame", problem, None, None).await,
+        };
+        match frame {
+            ClientFrame::Hello(hello) => self.hello(*hello).await,
+            _ if self.live.is_none() => self.error("hello_first", "say hello first", None, None).await,
+            ClientFrame::Message(say) => self.say(say).await,
+            ClientFrame::Read { seq } => self.read(seq).await,
+            ClientFrame::End => self.end().await,
+            // Nobody at the core can see it yet; it keeps the session alive.
+            ClientFrame::Typing => Ok(()),
+        }
+    }
+
+    async fn hello(&mut self, hello: Hello) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let after = hello.after.unwrap_or(0);
+        let (key, note, resumed) = match greet(&desk, &hello, self.client).await? {
+            Greeted::Session { key, note, resumed } => (key, note, resumed),
+            Greeted::Refused(code, words, wait) => return self.error(code, words, None, wait).await,
+        };
+        let timeline = key.timeline(&desk.inbox);
+        let same = self.live.as_ref().is_some_and(|live| live.timeline == timeline);
+        if !same {
+            self.live = None;
+            let Some(place) = desk.registry.enter(timeline, desk.settings.sockets) else {
+                self.error("too_many_sockets", "this session is open too often", None, None).await?;
+                return Err(End::Close(1008, "too many sockets"));
+            };
+            let visitor = Visitor { session: key.id.clone(), ..Visitor::default() };
+            let read = note.read;
+            self.live =
+                Some(Box::new(Live { key, timeline, place, visitor, told: 0, read, reference: None }));
+        } else if let Some(live) = self.live.as_mut() {
+            live.key = key;
+        }
+        let Some(live) = self.live.as_mut() else { return Ok(()) };
+        dress(&mut live.visitor, &note, &hello);
+        live.reference = note.reference;
+        let secret = live.key.secret(&desk.keys, &desk.inbox);
+        let last = desk.timelines.entries(&desk.inbox.brand, &timeline, u64::MAX >> 1, 1).await?.last;
+        // A client that says it has more than there is has something else.
+        let resumed = resumed && after <= last;
+        live.told = if resumed { after } else { 0 };
+        let reference = live.reference.clone();
+        let (open, opens_at) = desk.presence();
+        self.send(&ServerFrame::Welcome {
+            session: &secret,
+            seq: last,
+            resumed,
+            limits: desk.limits(),
+            open,
+            opens_at,
+            ask: &desk.ask,
+            continued_by_mail: desk.continue_by().is_some(),
+            reference: reference.as_ref(),
+        })
+        .await?;
+        self.tell_news().await
+    }
+
+    async fn say(&mut self, say: Say) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if say.id.is_empty() || say.id.len() > 64 || !say.id.bytes().all(is_plain) {
+            let words = "`id` has 1 to 64 letters, digits, `-`, `_` or `.`";
+            return self.error("bad_frame", words, None, None).await;
+        }
+        let text = clean::text(&say.text);
+        if text.chars().count() > desk.settings.text {
+            let words = format!("a message has at most {} characters", desk.settings.text);
+            return self.error("text_too_long", &words, Some(&say.id), None).await;
+        }
+        if text.is_empty() && say.attachments.is_empty() {
+            return self.error("bad_frame", "a message has words or files", Some(&say.id), None).await;
+        }
+        if say.attachments.len() > desk.settings.attachments {
+            let words = format!("a message has at most {} files", desk.settings.attachments);
+            return self.error("too_large", &words, Some(&say.id), None).await;
+        }
+        let most = desk.settings.messages;
+        if let Err(wait) = desk.registry.may_say(&live.timeline, desk.now(), most, MESSAGE_WINDOW) {
+            let words = format!("at most {most} messages in {} s", MESSAGE_WINDOW.as_secs());
+            return self.error("rate", &words, Some(&say.id), Some(wait)).await;
+        }
+        let files = say.attachments.iter().map(|id| uploads::read(&desk, &live.key.id, id));
+        let Some(files) = files.collect::<Option<Vec<_>>>() else {
+            let words = "a file is unknown here; upload it again";
+            return self.error("upload_refused", words, Some(&say.id), None).await;
+        };
+        let said = Said { id: &say.id, text, files, at: desk.now() };
+        let contact = contact(&desk.inbox, live.timeline, &live.visitor, said);
+        let entry = contact.entry.clone();
+        match desk.intake.accept(vec![Inbound::Contact(Box::new(contact))]).await {
+            Ok(outcomes) => match outcomes.into_iter().next() {
+                Some(Outcome::Accepted(receipt)) => self.accepted(&say.id, receipt, entry).await,
+                _ => self.error("busy", "try again", Some(&say.id), Some(Duration::from_secs(1))).await,
+            },
+            Err(refusal) => {
+                let wait = Some(refusal.retry_after());
+                self.error("busy", "not taken yet; keep it and try again", Some(&say.id), wait).await
+            }
+        }
+    }
+
+    /// Tells what was said meanwhile, and then that the message is durable.
+    async fn accepted(&mut self, id: &str, receipt: Receipt, entry: Option<NewEntry>) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let seq = match (receipt.entry, entry) {
+            (Some(seq), _) => seq,
+            // The contact is known, but its timeline was purged since: it stands in the new one.
+            (None, Some(entry)) => {
+                let numbers = desk.timelines.append(&desk.inbox.brand, vec![entry]).await?;
+                numbers.first().copied().unwrap_or(0)
+            }
+            (None, None) => 0,
+        };
+        let Some(live) = self.live.as_mut() else { return Ok(()) };
+        if live.reference.as_ref() != Some(&receipt.reference) {
+            live.reference = Some(receipt.reference.clone());
+            let (timeline, visitor) = (live.timeline, live.visitor.clone());
+            let remember = |note: &mut SessionNote| {
+                note.reference = Some(receipt.reference.clone());
+                note.language.clone_from(&visitor.language);
+                note.name = note.name.clone().or_else(|| visitor.name.clone());
+                note.email = note.email.clone().or_else(|| visitor.email.clone());
+            };
+            desk.change_note(&timeline, remember).await?;
+        }
+        let frame = protocol::write(&ServerFrame::Accepted { id, seq, reference: Some(&receipt.reference) });
+        if self.live.as_ref().is_some_and(|live| live.told >= seq) {
+            return self.send_text(frame).await;
+        }
+        self.tell_until(seq, Some(frame)).await
+    }
+
+    /// Reports the replies that the visitor has now seen as delivered.
+    async fn read(&mut self, seq: u64) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let Some(live) = self.live.as_mut() else { return Ok(()) };
+        let seq = seq.min(live.told);
+        if seq <= live.read {
+            return Ok(());
+        }
+        let timeline = live.timeline;
+        let replies = replies_between(&desk, &timeline, live.read, seq).await?;
+        live.read = seq;
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let handle = live.visitor.handle().value;
+        let report = |about: OutboundId| {
+            let recipients =
+                vec![RecipientState { handle: handle.clone(), state: OutboundState::Delivered, text: None }];
+            let inbox = desk.inbox.clone();
+            Inbound::Report(Box::new(DeliveryReport { about, recipients, inbox, contact: None }))
+        };
+        // Not taken now: reported again when the visitor comes back, since `read` is kept only afterwards.
+        if desk.intake.accept(replies.into_iter().map(report).collect()).await.is_ok() {
+            desk.change_note(&timeline, |note| note.read = note.read.max(seq)).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        let (timeline, session) = (live.timeline, live.key.id.clone());
+        if live.reference.is_none() {
+            self.send(&ServerFrame::Ended { seq: 0 }).await?;
+            return Err(End::Close(1000, "ended"));
+        }
+        let id = EntryId::of(&[b"end", session.as_bytes()]);
+        let entry = NewEntry { timeline, id, body: Entry::end().encode(), at: desk.now() };
+        let numbers = desk.timelines.append(&desk.inbox.brand, vec![entry]).await?;
+        desk.change_note(&timeline, |note| note.ended = true).await?;
+        if let Some(of) = last_contact(&desk, &timeline, numbers.first().copied().unwrap_or(0)).await? {
+            let mut details = serde_json::Map::new();
+            details.insert("state".to_owned(), "ended".into());
+            let supplement = Supplement {
+                inbox: desk.inbox.clone(),
+                of,
+                kind: SupplementKind::Status,
+                source: "ended".to_owned(),
+                details,
+                attachments: Vec::new(),
+                trace_keys: Vec::new(),
+                at: desk.now(),
+            };
+            // The end is durable already; that the core hears of it is worth a try, and not more.
+            drop(desk.intake.accept(vec![Inbound::Supplement(Box::new(supplement))]).await);
+        }
+        self.tell_news().await
+    }
+}
+
+/// Takes over what is known of the visitor.
+fn dress(visitor: &mut Visitor, note: &SessionNote, hello: &Hello) {
+    visitor.subject.clone_from(&note.subject);
+    visitor.name.clone_from(&note.name);
+    visitor.email.clone_from(&note.email);
+    if let Some(profile) = hello.profile.as_ref().filter(|_| note.subject.is_none()) {
+        let name = profile.name.as_deref().map(clean::line).filter(|name| !name.is_empty());
+        visitor.name = name.or(visitor.name.take());
+        visitor.email = profile.email.as_deref().and_then(clean::email).or(visitor.email.take());
+    }
+    let tag = |language: &String| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        (2..=35).contains(&language.len()) && language.bytes().all(fits)
+    };
+    visitor.language = hello.language.clone().filter(tag).or_else(|| note.language.clone());
+    if let Some(page) = &hello.page {
+        visitor.page = Page {
+            url: page.url.as_deref().and_then(clean::web_address),
+            title: page.title.as_deref().map(clean::line).filter(|title| !title.is_empty()),
+        };
+    }
+}
+
+/// Who is there: the session of the secret, of the signed-in visitor, or a new one.
+async fn greet(desk: &Desk, hello: &Hello, client: Option<std::net::IpAddr>) -> Result<Greeted, StoreError> {
+    let now = desk.now();
+    let identity = match hello.identity.as_deref() {
+        None => None,
+        Some(token) => match desk.identities.verify(token, desk.inbox.name.as_str(), now) {
+            Ok(identity) => Some(identity),
+            Err(why) => return Ok(Greeted::Refused("identity_refused", why, None)),
+        },
+    };
+    let unknown = Greeted::Refused("session_unknown", "this session is not known here", None);
+    let (key, resumed) = match (hello.session.as_deref(), &identity) {
+        (Some(secret), _) => match SessionKey::read(secret, &desk.keys, &desk.inbox, now) {
+            Some(key) => (key, true),
+            None => return Ok(unknown),
+        },
+        (None, Some(identity)) => match own_session(desk, &identity.subject).await? {
+            (Some((id, born)), _) => (SessionKey { id, born, made: now }.renewed(now), false),
+            (None, _) => (SessionKey::new(&*desk.entropy, now), false),
+        },
+        (None, None) => match desk.may_begin(client) {
+            Ok(()) => (SessionKey::new(&*desk.entropy, now), false),
+            Err(wait) => {
+                let words = "too many new conversations from your network";
+                return Ok(Greeted::Refused("rate", words, Some(wait)));
+            }
+        },
+    };
+    let timeline = key.timeline(&desk.inbox);
+    let note = desk.note(&timeline).await?;
+    if note.ended {
+        let words = "this conversation was ended; start a new one";
+        return Ok(Greeted::Refused("session_ended", words, None));
+    }
+    if is_superseded(&key, &note, now) {
+        return Ok(unknown);
+    }
+    let Some(identity) = identity else {
+        return Ok(claimed(desk, key, note, hello, resumed).await?);
+    };
+    if note.subject.as_ref().is_some_and(|subject| *subject != identity.subject) {
+        return Ok(unknown);
+    }
+    proven(desk, key, identity, resumed).await
+}
+
+/// Whether a newer secret was handed out long enough ago.
+fn is_superseded(key: &SessionKey, note: &SessionNote, now: Timestamp) -> bool {
+    note.renewed.is_some_and(|(made, handed_out)| key.made < made && now.duration_since(handed_out) > OVERLAP)
+}
+
+/// A session of somebody nobody vouches for, with what they say of themselves.
+async fn claimed(
+    desk: &Desk,
+    key: SessionKey,
+    note: SessionNote,
+    hello: &Hello,
+    resumed: bool,
+) -> Result<Greeted, StoreError> {
+    let profile = hello.profile.as_ref().filter(|_| note.subject.is_none());
+    let name = profile.and_then(|p| p.name.as_deref()).map(clean::line).filter(|name| !name.is_empty());
+    let email = profile.and_then(|p| p.email.as_deref()).and_then(clean::email);
+    let (key, renews) = renewed(desk, key);
+    // Who never said anything leaves nothing behind (T55): what they claim is kept with their first message.
+    if note == SessionNote::default() || (name.is_none() && email.is_none() && !renews) {
+        return Ok(Greeted::Session { key, note, resumed });
+    }
+    let (made, now) = (key.made, desk.now());
+    let change = |note: &mut SessionNote| {
+        note.name = name.clone().or(note.name.take());
+        note.email = email.clone().or(note.email.take());
+        if renews {
+            note.renewed = Some((made, now));
+        }
+    };
+    let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
+    Ok(Greeted::Session { key, note, resumed })
+}
+
+/// A session of somebody the website vouches for: theirs, wherever they are.
+async fn proven(
+    desk: &Desk,
+    key: SessionKey,
+    identity: Identity,
+    resumed: bool,
+) -> Result<Greeted, StoreError> {
+    let now = desk.now();
+    let (_, stale) = own_session(desk, &identity.subject).await?;
+    let mine = (key.id.clone(), key.born);
+    let (id, born) = desk.link_session(&identity.subject, mine, stale.as_ref()).await?;
+    if id != key.id {
+        if resumed {
+            // They have another session: the client comes back without this one, and gets that.
+            return Ok(Greeted::Refused("session_unknown", "your conversation is another one", None));
+        }
+        let key = SessionKey { id, born, made: now }.renewed(now);
+        let note = desk.note(&key.timeline(&desk.inbox)).await?;
+        if note.ended {
+            let words = "this conversation was ended; start a new one";
+            return Ok(Greeted::Refused("session_ended", words, None));
+        }
+        return Ok(Greeted::Session { key, note, resumed: false });
+    }
+    let (key, renews) = renewed(desk, key);
+    let made = key.made;
+    let change = |note: &mut SessionNote| {
+        note.subject = Some(identity.subject.clone());
+        note.name = identity.name.clone().or(note.name.take());
+        note.email = identity.email.clone().or(note.email.take());
+        if renews {
+            note.renewed = Some((made, now));
+        }
+    };
+    let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
+    Ok(Greeted::Session { key, note, resumed })
+}
+
+type Known = (String, Timestamp);
+
+/// The session of a signed-in visitor that lives, or else the one that is over.
+async fn own_session(desk: &Desk, subject: &str) -> Result<(Option<Known>, Option<Known>), StoreError> {
+    let Some(known) = desk.session_of(subject).await? else { return Ok((None, None)) };
+    let note = desk.note(&crate::token::timeline(&desk.inbox, &known.0)).await?;
+    let lives = desk.now().duration_since(known.1) < LIFE && !note.ended;
+    Ok(if lives { (Some(known), None) } else { (None, Some(known)) })
+}
+
+/// The key with a new secret, where this one is old enough.
+fn renewed(desk: &Desk, key: SessionKey) -> (SessionKey, bool) {
+    let now = desk.now();
+    debug_assert!(RENEW < IDLE);
+    if now.duration_since(key.made) < RENEW { (key, false) } else { (key.renewed(now), true) }
+}
+
+/// The replies among the entries after `from` up to `to`.
+async fn replies_between(
+    desk: &Desk,
+    timeline: &lodge_domain::TimelineId,
+    mut from: u64,
+    to: u64,
+) -> Result<Vec<OutboundId>, StoreError> {
+    let mut replies = Vec::new();
+    while from < to {
+        let page = desk.timelines.entries(&desk.inbox.brand, timeline, from, 200).await?;
+        let Some(last) = page.entries.last() else { break };
+        from = last.sequence;
+        let seen = page.entries.iter().filter(|kept| kept.sequence <= to);
+        replies.extend(seen.filter_map(|kept| Entry::decode(kept).reply));
+    }
+    Ok(replies)
+}
+
+/// The last contact before number `end`.
+async fn last_contact(
+    desk: &Desk,
+    timeline: &lodge_domain::TimelineId,
+    end: u64,
+) -> Result<Option<lodge_domain::EnvelopeId>, StoreError> {
+    let from = end.saturating_sub(200);
+    let page = desk.timelines.entries(&desk.inbox.brand, timeline, from, 200).await?;
+    Ok(page.entries.iter().rev().find_map(|kept| Entry::decode(kept).contact))
+}

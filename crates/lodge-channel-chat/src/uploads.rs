@@ -1,0 +1,227 @@
+//! Files that visitors send: `POST /chat/{inbox}/uploads`, one a request, with the session's secret as bearer token. The
+//! answer's `id` is all that is kept of it beside the bytes: signed, good for an hour, in this session alone.
+
+use crate::clean;
+use crate::desk::Desk;
+use crate::entry::KeptFile;
+use crate::origins;
+use crate::token::SessionKey;
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Multipart, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use data_encoding::BASE64URL_NOPAD;
+use futures_util::StreamExt as _;
+use lodge_domain::ports::{BlobError, BlobWriter};
+use serde_json::json;
+use std::sync::Arc;
+
+/// How long an upload may wait for its message, in seconds.
+const LIFE: i64 = 3600;
+const PURPOSE: &str = "chat-upload";
+
+/// Media types that a browser would run, or a desktop open without asking (T33, T48).
+const REFUSED: [&str; 7] = ["html", "svg", "javascript", "x-msdownload", "x-sh", "x-msi", "x-executable"];
+/// Endings of files that are programs.
+const PROGRAMS: [&str; 20] = [
+    "exe", "com", "scr", "bat", "cmd", "msi", "ps1", "vbs", "js", "jse", "wsf", "hta", "lnk", "jar", "sh",
+    "app", "dll", "pif", "reg", "iso",
+];
+
+/// The id of an upload: the file and its end, signed for one session.
+fn id(desk: &Desk, session: &str, file: &KeptFile, until: i64) -> String {
+    let body = json!([file.name, file.media_type, file.blob.sha256, file.blob.size, until]).to_string();
+    let parts = [desk.inbox.name.as_str().as_bytes(), session.as_bytes(), body.as_bytes()];
+    let (key, mac) = desk.keys.sign(PURPOSE, &desk.inbox.brand, &parts);
+    format!("{}.{key}.{}", BASE64URL_NOPAD.encode(body.as_bytes()), BASE64URL_NOPAD.encode(&mac))
+}
+
+/// The file behind an id, if that is ours, of this session, and not too old.
+pub(crate) fn read(desk: &Desk, session: &str, id: &str) -> Option<KeptFile> {
+    let mut fields = id.split('.');
+    let (body, key, mac) = (fields.next()?, fields.next()?, fields.next()?);
+    let body = BASE64URL_NOPAD.decode(body.as_bytes()).ok()?;
+    let mac = BASE64URL_NOPAD.decode(mac.as_bytes()).ok()?;
+    let parts = [desk.inbox.name.as_str().as_bytes(), session.as_bytes(), &body];
+    if !desk.keys.verify(key.parse().ok()?, PURPOSE, &desk.inbox.brand, &parts, &mac) {
+        return None;
+    }
+    let (name, media_type, sha256, size, until): (String, String, String, u64, i64) =
+        serde_json::from_slice(&body).ok()?;
+    let fresh = until > desk.now().as_second();
+    fresh.then_some(KeptFile { name, media_type, blob: lodge_domain::BlobRef { sha256, size } })
+}
+
+/// Why an upload is refused.
+struct Refusal(StatusCode, String);
+
+impl From<BlobError> for Refusal {
+    fn from(_: BlobError) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, "files cannot be kept right now; try again".to_owned())
+    }
+}
+
+/// Answers a browser's question whether it may (CORS).
+pub(crate) async fn preflight(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    allow(&desk, &headers, answer.headers_mut());
+    answer
+}
+
+/// Takes one file.
+pub(crate) async fn upload(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let mut answer = match take(&desk, request).await {
+        Ok(answer) => (StatusCode::CREATED, axum::Json(answer)).into_response(),
+        Err(Refusal(status, detail)) => {
+            let title = status.canonical_reason().unwrap_or_default();
+            let body =
+                json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
+            let mut answer = (status, body.to_string()).into_response();
+            let problem = HeaderValue::from_static("application/problem+json");
+            answer.headers_mut().insert(header::CONTENT_TYPE, problem);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            answer
+        }
+    };
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    allow(&desk, &headers, answer.headers_mut());
+    answer
+}
+
+/// Says to a configured website's browser that it may read the answer. No cookies, ever.
+fn allow(desk: &Desk, asked: &HeaderMap, answer: &mut HeaderMap) {
+    let Some(origin) = asked.get(header::ORIGIN) else { return };
+    answer.insert(header::VARY, HeaderValue::from_static("origin"));
+    if !origin.to_str().is_ok_and(|text| origins::is_allowed(&desk.settings.origins, text)) {
+        return;
+    }
+    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    let headers = HeaderValue::from_static("authorization, content-type");
+    answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+}
+
+async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusal> {
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // A browser always says where it comes from; what is no browser proves itself by the secret alone.
+    if text(header::ORIGIN).is_some_and(|origin| !origins::is_allowed(&desk.settings.origins, origin)) {
+        return Err(Refusal(StatusCode::FORBIDDEN, "this website is not configured".to_owned()));
+    }
+    let now = desk.now();
+    let secret = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let session = secret.and_then(|secret| SessionKey::read(secret, &desk.keys, &desk.inbox, now));
+    let Some(session) = session else {
+        return Err(Refusal(StatusCode::UNAUTHORIZED, "the session is not known here".to_owned()));
+    };
+    let too_large = || {
+        let most = desk.settings.upload_bytes;
+        Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("a file has at most {most} bytes"))
+    };
+    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    // Some room for what stands around the file.
+    if length.is_some_and(|length| length > desk.settings.upload_bytes + 4096) {
+        return Err(too_large());
+    }
+    let multipart = text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    let file = if multipart {
+        from_form(desk, request).await?
+    } else {
+        let kind = text(header::CONTENT_TYPE).unwrap_or("application/octet-stream").to_owned();
+        let query = request.uri().query().unwrap_or_default();
+        let name = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
+        let name = name.map(|(_, name)| name.into_owned()).unwrap_or_default();
+        let (name, kind) = judged(&name, &kind)?;
+        let stream = request.into_body().into_data_stream();
+        keep(desk, name, kind, stream).await?
+    };
+    let Some(file) = file else { return Err(too_large()) };
+    let until = now.as_second() + LIFE;
+    let id = id(desk, &session.id, &file, until);
+    Ok(json!({"id": id, "name": file.name, "media_type": file.media_type, "size": file.blob.size}))
+}
+
+async fn from_form(desk: &Desk, request: Request) -> Result<Option<KeptFile>, Refusal> {
+    let unreadable = || Refusal(StatusCode::BAD_REQUEST, "the form cannot be read".to_owned());
+    let mut form = Multipart::from_request(request, &()).await.map_err(|_| unreadable())?;
+    while let Some(field) = form.next_field().await.map_err(|_| unreadable())? {
+        let Some(name) = field.file_name().map(ToOwned::to_owned) else { continue };
+        let kind = field.content_type().unwrap_or("application/octet-stream").to_owned();
+        let (name, kind) = judged(&name, &kind)?;
+        return keep(desk, name, kind, field).await;
+    }
+    Err(Refusal(StatusCode::BAD_REQUEST, "the form has no file".to_owned()))
+}
+
+/// The name and media type, cleaned; refused where the file is a program or would run in a browser.
+fn judged(name: &str, kind: &str) -> Result<(String, String), Refusal> {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_type = kind.split_once('/').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
+    let plain = kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.+-_".contains(&b)) && kind.len() <= 100;
+    let kind = if is_type && plain { kind } else { "application/octet-stream".to_owned() };
+    let bare = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = clean::line(bare).trim_matches('.').chars().take(120).collect();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    if REFUSED.iter().any(|bad| kind.contains(bad)) || PROGRAMS.contains(&ending.as_str()) {
+        let words = "files of this kind are not taken; send a picture, a document or an archive".to_owned();
+        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+    }
+    Ok((if name.is_empty() { "file".to_owned() } else { name }, kind))
+}
+
+/// Keeps the bytes; `None` where there are too many.
+async fn keep<E: std::fmt::Debug>(
+    desk: &Desk,
+    name: String,
+    media_type: String,
+    mut pieces: impl futures_util::Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Option<KeptFile>, Refusal> {
+    let mut writer: Box<dyn BlobWriter> = desk.blobs.begin().await?;
+    let mut size = 0;
+    while let Some(piece) = pieces.next().await {
+        let broken = |_| Refusal(StatusCode::BAD_REQUEST, "the upload broke off".to_owned());
+        let piece = piece.map_err(broken)?;
+        if size == 0 && is_program(&piece) {
+            let words = "this is a program, whatever it is called; programs are not taken".to_owned();
+            return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        }
+        size += piece.len() as u64;
+        if size > desk.settings.upload_bytes {
+            return Ok(None);
+        }
+        writer.write(piece).await?;
+    }
+    if size == 0 {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "the file is empty".to_owned()));
+    }
+    Ok(Some(KeptFile { name, media_type, blob: writer.finish().await? }))
+}
+
+/// Whether bytes begin like a program: DOS and Windows, ELF, Mach-O, a script.
+fn is_program(start: &[u8]) -> bool {
+    const STARTS: [&[u8]; 6] =
+        [b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!"];
+    STARTS.iter().any(|known| start.starts_with(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h08_t47_names_are_cleaned_and_programs_refused() {
+        let (name, kind) = judged("../../etc/pass\u{202e}wd.png", "Image/PNG; x=1").map_err(|r| r.1).unwrap();
+        assert_eq!((name.as_str(), kind.as_str()), ("passwd.png", "image/png"));
+        assert_eq!(judged("", "nonsense").map_err(|r| r.1).unwrap().1, "application/octet-stream");
+        for (name, kind) in
+            [("a.exe", "image/png"), ("a.png", "text/html"), ("a.svg", "image/svg+xml"), ("x.LNK", "a/b")]
+        {
+            assert!(judged(name, kind).is_err(), "{name} {kind}");
+        }
+        assert!(is_program(b"MZ\x90") && is_program(b"#!/bin/sh") && !is_program(b"%PDF-1.7"));
+    }
+}
