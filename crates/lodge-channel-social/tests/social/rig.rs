@@ -13,13 +13,13 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use lodge_channel::door::Door;
 use lodge_channel::net::TcpConnector;
-use lodge_channel::{Context, Health, Secret, SecretError, SecretSource, Task};
+use lodge_channel::{Context, FileLinks, Health, Secret, SecretError, SecretSource, Task};
 use lodge_channel_social::SocialSettings;
 use lodge_domain::delivery::{OutboundKind, OutboundMessage};
 use lodge_domain::ports::{Clock, Replier};
 use lodge_domain::{
-    BrandName, ConversationId, EnvelopeId, InboxId, InboxName, KeyRing, NodeName, OutboundId, Reference,
-    ReturnPath, Timestamp,
+    BlobRef, BrandName, ConversationId, EnvelopeId, InboxId, InboxName, KeyRing, NodeName, OutboundId,
+    Reference, ReturnPath, Timestamp,
 };
 use lodge_testkit::{ManualClock, MemoryBlobs, ModelStore, RecordingIntake, SeededEntropy};
 use secrecy::SecretString;
@@ -37,6 +37,15 @@ impl SecretSource for Secrets {
         let (known, whsec) = sign::whsec();
         let default = if *name == known { whsec } else { name.to_lowercase() };
         Ok(self.0.get(name).cloned().unwrap_or(default).into())
+    }
+}
+
+/// Nobody asks for a link here.
+struct NoFiles;
+
+impl FileLinks for NoFiles {
+    fn href(&self, _: &BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
+        None
     }
 }
 
@@ -90,6 +99,9 @@ impl Rig {
             intake: intake.clone(),
             state: store.clone(),
             leases: store.clone(),
+            timelines: store.clone(),
+            files: Arc::new(NoFiles),
+            hours: Arc::default(),
             dead_letters: store,
             blobs,
             clock: shared,

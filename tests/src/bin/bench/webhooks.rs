@@ -13,7 +13,7 @@ use axum::routing::post;
 use data_encoding::HEXLOWER;
 use lodge_channel::door::Door;
 use lodge_channel::net::TcpConnector;
-use lodge_channel::{Context, Secret, SecretError, SecretSource};
+use lodge_channel::{Context, FileLinks, Secret, SecretError, SecretSource};
 use lodge_channel_social::SocialSettings;
 use lodge_domain::ports::{BlobError, BlobWriter, Blobs, Clock, Intake, Ledger, Outcome, Refusal};
 use lodge_domain::{
@@ -128,6 +128,9 @@ fn door(store: Arc<EmbeddedStore>) -> Result<Router> {
         intake: Arc::new(Hallway(store.clone())),
         state: store.clone(),
         leases: store.clone(),
+        timelines: store.clone(),
+        files: Arc::new(NoFiles),
+        hours: Arc::default(),
         dead_letters: store,
         blobs: Arc::new(NoBlobs),
         clock: Arc::new(RealClock),
@@ -138,6 +141,15 @@ fn door(store: Arc<EmbeddedStore>) -> Result<Router> {
         shutdown: Default::default(),
     };
     settings.build(context)?.routes.context("the door has routes")
+}
+
+/// Nobody asks for a link here.
+struct NoFiles;
+
+impl FileLinks for NoFiles {
+    fn href(&self, _: &BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
+        None
+    }
 }
 
 struct OneSecret;
