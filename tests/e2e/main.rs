@@ -30,6 +30,7 @@ mod full_disk;
 mod graceful_stop;
 mod mail_becomes_ticket;
 mod mailbox;
+mod messenger_becomes_ticket;
 mod postfix_loop;
 mod redis_restart;
 mod replies;

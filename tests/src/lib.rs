@@ -16,6 +16,7 @@ pub mod needs;
 pub mod ports;
 pub mod postfix;
 pub mod process;
+pub mod provider;
 pub mod redis;
 pub mod smtp_sink;
 

@@ -171,6 +171,22 @@ pub trait Importer: Send + Sync {
     async fn read(&self, raw: Bytes, arrival: Arrival) -> Result<Inbound, BlobError>;
 }
 
+/// Points a provider's webhook at this gateway by the provider's own API.
+#[async_trait]
+pub trait Registrar: Send + Sync {
+    /// Points it at `url`; what the provider says.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    async fn register(&self, url: &str) -> Result<String, Problem>;
+
+    /// Where it points and how it fares there, as names and values.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    async fn status(&self) -> Result<Vec<(String, String)>, Problem>;
+}
+
 /// The settings of one inbox, able to check themselves and to build what they describe.
 #[async_trait]
 pub trait Door: Send + Sync {
@@ -216,4 +232,13 @@ pub trait Door: Send + Sync {
     /// # Errors
     /// As [`Door::build`].
     fn importer(&self, context: Context) -> Result<Option<Arc<dyn Importer>>, BuildError>;
+
+    /// What sets its webhook up, where its provider has an API for that.
+    ///
+    /// # Errors
+    /// As [`Door::build`].
+    fn registrar(&self, context: &Context) -> Result<Option<Arc<dyn Registrar>>, BuildError> {
+        let _ = context;
+        Ok(None)
+    }
 }

@@ -19,9 +19,10 @@ pub mod webhook;
 pub use attempts::Attempts;
 pub use backoff::Backoff;
 pub use door::{
-    Arrival, BuildError, Context, Door, Importer, Neighbour, Parts, Probe, Problem, Task, TaskError,
+    Arrival, BuildError, Context, Door, Importer, Neighbour, Parts, Probe, Problem, Registrar, Task,
+    TaskError,
 };
 pub use health::{Health, HealthReport};
-pub use secret::{Secret, SecretError, SecretSource};
+pub use secret::{Secret, SecretError, SecretSource, Secrets};
 pub use values::OneOrMany;
 pub use visitor::{Client, FileLinks};

@@ -1,5 +1,6 @@
 //! Secrets in settings: only references (`env:NAME`, `file:PATH`), read when a door is built, never printed.
 
+use crate::values::OneOrMany;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -48,6 +49,19 @@ impl JsonSchema for Secret {
             "pattern": "^(env|file):.+$",
             "description": "A reference to a secret: `env:NAME` or `file:PATH`."
         })
+    }
+}
+
+/// One secret, or a list of them while they are changed over: the first is the newest.
+pub type Secrets = OneOrMany<Secret>;
+
+impl Secrets {
+    /// The values of all of them.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn read(&self, source: &dyn SecretSource) -> Result<Vec<SecretString>, SecretError> {
+        self.0.iter().map(|secret| source.read(secret)).collect()
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Entry {
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// A commented example of its table.
     pub example: &'static str,
+    /// What the reference says below its tables, in Markdown.
+    pub notes: fn() -> String,
 }
 
 /// All channels.
@@ -32,6 +34,7 @@ pub fn all() -> &'static [Entry] {
             },
             schema: |generator| generator.subschema_for::<lodge_channel_chat::ChatSettings>(),
             example: lodge_channel_chat::EXAMPLE,
+            notes: String::new,
         },
         Entry {
             channel: "email",
@@ -41,6 +44,17 @@ pub fn all() -> &'static [Entry] {
             },
             schema: |generator| generator.subschema_for::<lodge_channel_email::EmailSettings>(),
             example: lodge_channel_email::EXAMPLE,
+            notes: String::new,
+        },
+        Entry {
+            channel: "social",
+            parse: |reader, value| {
+                let settings: lodge_channel_social::SocialSettings = reader.read(value)?;
+                Some(Arc::new(settings))
+            },
+            schema: |generator| generator.subschema_for::<lodge_channel_social::SocialSettings>(),
+            example: lodge_channel_social::EXAMPLE,
+            notes: || format!("What each provider can do:\n\n{}", lodge_channel_social::matrix()),
         },
         Entry {
             channel: "voice",
@@ -50,6 +64,7 @@ pub fn all() -> &'static [Entry] {
             },
             schema: |generator| generator.subschema_for::<lodge_channel_voice::VoiceSettings>(),
             example: lodge_channel_voice::EXAMPLE,
+            notes: String::new,
         },
     ];
     ALL

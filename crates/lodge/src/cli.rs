@@ -63,6 +63,11 @@ enum Command {
     /// Prints the configuration reference in Markdown.
     #[command(after_help = "Example:\n  lodge config-reference | less")]
     ConfigReference,
+    /// Points a provider's webhook at this gateway, by the provider's own API.
+    #[command(
+        after_help = "Example:\n  lodge webhook register --inbox bot\n  lodge webhook status --inbox bot"
+    )]
+    Webhook(commands::webhook::Arguments),
     /// Checks, draws or plays a telephone dialogue.
     #[command(after_help = "Example:\n  lodge dialogue try dialogues/hotline.toml")]
     Dialogue(commands::dialogue::Arguments),
@@ -125,6 +130,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema(arguments) => commands::schema::run(&arguments),
         Command::Dialogue(arguments) => commands::dialogue::run(&arguments),
         Command::ConfigReference => commands::schema::reference(),
+        Command::Webhook(arguments) => commands::webhook::run(arguments).await,
         Command::Store(arguments) => commands::store::run(arguments).await,
     }
 }

@@ -11,6 +11,7 @@ pub mod run;
 pub mod schema;
 pub mod store;
 pub mod trace;
+pub mod webhook;
 
 use crate::cli::Usage;
 use crate::config::{Checked, load};

@@ -37,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
     report("sources: sizes, loose ends, signs", sources::check(&files));
     report("places: every room has its sign", places::rooms(&root, &files));
     report("places: every fixture has its answer", places::fixtures(&files));
+    report("places: every provider has fixtures", places::providers(&files));
     report("places: every link leads somewhere", places::links(&root, &files));
     report("the built chat widget is fresh", widget::check(&files));
     // Last, since the gateway has to be built for it.

@@ -18,7 +18,7 @@ use tokio::io::AsyncReadExt;
 /// What to normalize.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// `email`.
+    /// `email` or `social`.
     #[arg(long)]
     channel: String,
     /// The provider, where the channel has several.
@@ -42,12 +42,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let channel = Channel::parse(&arguments.channel)
         .filter(|channel| crate::channels::entry(channel.as_str()).is_some())
         .with_context(|| {
-            Usage(format!("there is no channel `{}`; this build has: email", arguments.channel))
+            Usage(format!("there is no channel `{}`; this build has: email, social", arguments.channel))
         })?;
-    if arguments.provider.as_deref().is_some_and(|provider| provider != "imap") {
-        return Err(Usage("the provider of channel `email` is `imap`".to_owned()).into());
-    }
-    let bench = Bench::open(channel, arguments.together).await?;
+    let table = table(channel, arguments.provider.as_deref())?;
+    let bench = Bench::open(&table, arguments.together).await?;
     if !arguments.batch {
         let raw = match arguments.file.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
@@ -68,6 +66,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The table of an inbox that reads raw originals of a channel and provider, without any secret's value.
+fn table(channel: Channel, provider: Option<&str>) -> anyhow::Result<String> {
+    if channel == Channel::Social {
+        let known = || format!("name the provider: {}", lodge_channel_social::PROVIDERS.join(", "));
+        let table = provider.and_then(lodge_channel_social::scratch);
+        return Ok(table.with_context(|| Usage(known()))?);
+    }
+    if provider.is_some_and(|provider| provider != "imap") {
+        return Err(Usage("the provider of channel `email` is `imap`".to_owned()).into());
+    }
+    Ok(format!("[inbox.inbox.{channel}]\n{}", lodge_channel_email::SCRATCH))
+}
+
 async fn standard_input() -> anyhow::Result<Vec<u8>> {
     let mut all = Vec::new();
     tokio::io::stdin().read_to_end(&mut all).await?;
@@ -84,12 +95,11 @@ struct Bench {
 }
 
 impl Bench {
-    async fn open(channel: Channel, together: bool) -> anyhow::Result<Self> {
+    async fn open(table: &str, together: bool) -> anyhow::Result<Self> {
         let folder = Scratch::new()?;
-        let text = format!(
-            "[blobs]\nurl = \"file:blobs\"\n[store]\nurl = \"embedded:store\"\n[inbox.inbox.{channel}]\n{}",
-            lodge_channel_email::SCRATCH
-        );
+        let text = format!("[blobs]\nurl = \"file:blobs\"\n[store]\nurl = \"embedded:store\"\n{table}");
+        // What a provider's table names is read, and never used here.
+        std::fs::write(folder.path().join("secret"), "scratch")?;
         let checked = load_text(&folder.path().join("lodge.toml"), &text).check()?;
         let store = open_scratch(&checked).await?;
         let building = Building::new(checked, store).await?;

@@ -96,6 +96,10 @@ pub fn reference() -> String {
     for entry in channels::all() {
         let section = &properties["inbox"]["additionalProperties"]["properties"][entry.channel];
         table(&mut out, &schema, &format!("[inbox.NAME.{}]", entry.channel), section);
+        let notes = (entry.notes)();
+        if !notes.is_empty() {
+            put(&mut out, format_args!("\n{notes}"));
+        }
     }
     out
 }

@@ -27,9 +27,9 @@ pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
             findings.push(Finding(format!("{}: no {stem}.expected.json beside it", file.path)));
         }
         if let Some(stem) = file.path.strip_suffix(".expected.json")
-            && !has(&format!("{stem}.eml"))
+            && ![".eml", ".json", ".form"].iter().any(|end| has(&format!("{stem}{end}")))
         {
-            findings.push(Finding(format!("{}: its mail is gone", file.path)));
+            findings.push(Finding(format!("{}: its input is gone", file.path)));
         }
         let family = file.path.split('/').nth(1).unwrap_or_default();
         let told = readme.contains(&format!("`{family}/"));
@@ -38,6 +38,29 @@ pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
                 "{}: fixtures/README.md does not say where `{family}/` comes from",
                 file.path
             )));
+        }
+    }
+    findings
+}
+
+/// Every file of a provider without a fixture folder under its name. A provider's name in the configuration may have a dash
+/// where its file has none or an underscore; parts that several providers share begin with the name of what they share.
+pub(super) fn providers(files: &[SourceFile]) -> Vec<Finding> {
+    const SHARED: &[&str] = &["meta", "meta_messaging", "twilio_compat"];
+    let mut findings = Vec::new();
+    for file in files {
+        let Some((channel, name)) = file
+            .path
+            .strip_prefix("crates/lodge-channel-")
+            .and_then(|rest| rest.strip_suffix(".rs"))
+            .and_then(|rest| rest.split_once("/src/providers/"))
+        else {
+            continue;
+        };
+        let folder = format!("fixtures/{channel}/{}/", name.replace('_', "-"));
+        let bare = !files.iter().any(|other| other.path.starts_with(&folder));
+        if bare && !SHARED.contains(&name) && !name.contains('/') {
+            findings.push(Finding(format!("{}: no fixtures in {folder}", file.path)));
         }
     }
     findings
@@ -95,6 +118,13 @@ mod tests {
         let document = |text: &str| vec![SourceFile { path: "README.md".to_owned(), text: text.to_owned() }];
         assert_eq!(links(Path::new("/nowhere"), &document("[a](b.md)")).len(), 1);
         assert!(links(Path::new("/"), &document("[a](.)")).is_empty());
+    }
+
+    #[test]
+    fn a_provider_without_fixtures_is_found() {
+        let file = "crates/lodge-channel-social/src/providers/a_b.rs";
+        assert_eq!(providers(&tree(&[file])).len(), 1);
+        assert!(providers(&tree(&[file, "fixtures/social/a-b/x.json"])).is_empty());
     }
 
     #[test]

@@ -10,10 +10,11 @@ mod imap;
 mod measure;
 mod parse;
 mod sample;
+mod webhooks;
 
 use anyhow::Result;
 
-const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap"];
+const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -31,7 +32,8 @@ async fn main() -> Result<()> {
             "accept-embedded" => accept_embedded::run().await,
             "accept-redis" => accept_redis::run().await,
             "forward" => forward::run().await,
-            _ => imap::run().await,
+            "imap" => imap::run().await,
+            _ => webhooks::run().await,
         };
         if let Err(error) = outcome {
             println!("{name:<18} could not be measured: {error:#}");

@@ -1,0 +1,205 @@
+//! A social inbox as a door: its settings check themselves and build webhook routes, a replier and a task for late files.
+
+use crate::config::SocialSettings;
+use crate::contact::Place;
+use crate::desk::{SocialDesk, first};
+use crate::media::{Fetcher, task};
+use crate::names::Names;
+use crate::outbox::Outbox;
+use crate::replier::SocialReplier;
+use crate::speech::{Settings, Speech};
+use async_trait::async_trait;
+use bytes::Bytes;
+use lodge_channel::fetch::MediaClient;
+use lodge_channel::webhook::{Desk, Provider, routes};
+use lodge_channel::{
+    Arrival, BuildError, Context, Door, Health, Importer, Parts, Probe, Problem, Registrar, SecretSource,
+};
+use lodge_domain::ports::{BlobError, Blobs, Clock};
+use lodge_domain::{BrandName, Channel, ChannelAddress, Inbound};
+use std::sync::{Arc, Mutex};
+
+/// What a provider's table says, and what speaks with the provider.
+type Halves = (Arc<dyn Settings>, Arc<dyn Speech>);
+
+impl SocialSettings {
+    /// The one provider's table, with its name; the whole of them where it is not one.
+    fn chosen(&self) -> Result<(&'static str, Arc<dyn Settings>), usize> {
+        let mut tables = self.tables();
+        match (tables.len(), tables.pop()) {
+            (1, Some(one)) => Ok(one),
+            (count, _) => Err(count),
+        }
+    }
+
+    fn built(&self, context: &Context) -> Result<Halves, BuildError> {
+        let problem = |problem| BuildError { inbox: context.inbox.name.clone(), problem };
+        let (name, settings) = self.chosen().map_err(|count| problem(one_provider(count)))?;
+        let speech = settings.connect(context).map_err(|mut found| {
+            found.key = format!("{name}.{}", found.key);
+            problem(found)
+        })?;
+        Ok((settings, speech))
+    }
+
+    fn place(&self, context: &Context) -> Place {
+        let inbox = context.inbox.clone();
+        Place { inbox, address: self.address(), acknowledge_public: self.acknowledge_public }
+    }
+
+    fn desk(
+        &self,
+        context: &Context,
+        settings: Arc<dyn Settings>,
+        speech: Arc<dyn Speech>,
+    ) -> Result<SocialDesk, BuildError> {
+        let failed = |reason: String| BuildError {
+            inbox: context.inbox.name.clone(),
+            problem: Problem::new("api_base", reason, "install the system's certificates"),
+        };
+        let client = MediaClient::new(speech.media_policy()).map_err(failed)?;
+        let fetcher = Fetcher { client, speech: Arc::clone(&speech), context: context.clone() };
+        Ok(SocialDesk {
+            settings,
+            speech,
+            place: self.place(context),
+            blocked: self.blocked.clone(),
+            fetcher: Arc::new(fetcher),
+            outbox: Outbox { state: Arc::clone(&context.state), inbox: context.inbox.clone() },
+            names: Names::default(),
+            context: context.clone(),
+        })
+    }
+
+    /// What answers the provider's webhooks.
+    ///
+    /// # Errors
+    /// As [`Door::build`].
+    pub fn provider(&self, context: &Context) -> Result<Arc<dyn Provider>, BuildError> {
+        let (settings, speech) = self.built(context)?;
+        Ok(Arc::new(self.desk(context, settings, speech)?))
+    }
+}
+
+fn one_provider(count: usize) -> Problem {
+    let known = crate::providers::PROVIDERS.join(", ");
+    Problem::new(
+        "",
+        format!("a social inbox has one provider, this one has {count}"),
+        format!("write one table of {known}"),
+    )
+}
+
+#[async_trait]
+impl Door for SocialSettings {
+    fn address(&self) -> ChannelAddress {
+        let provider = self.chosen().map_or("none", |(name, _)| name).to_owned();
+        ChannelAddress { channel: Channel::Social, provider }
+    }
+
+    fn brand(&self) -> Option<&BrandName> {
+        self.brand.as_ref()
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.chosen().ok().and_then(|(_, settings)| settings.account()).into_iter().collect()
+    }
+
+    fn check(&self, secrets: &dyn SecretSource) -> Vec<Problem> {
+        let (name, settings) = match self.chosen() {
+            Ok(chosen) => chosen,
+            Err(count) => return vec![one_provider(count)],
+        };
+        let unreadable = settings.secrets().into_iter().filter_map(|(key, secret)| {
+            let error = secrets.read(secret).err()?;
+            Some(Problem::new(key, error.to_string(), "set the variable, or write the file"))
+        });
+        let mut problems: Vec<Problem> = unreadable.chain(settings.problems()).collect();
+        for problem in &mut problems {
+            problem.key = format!("{name}.{}", problem.key);
+        }
+        problems
+    }
+
+    async fn probe(&self, context: &Context) -> Vec<Probe> {
+        let Ok(Some(registrar)) = self.registrar(context) else { return Vec::new() };
+        let words = |state: Vec<(String, String)>| {
+            state.into_iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+        };
+        vec![Probe { what: "webhook".to_owned(), result: registrar.status().await.map(words) }]
+    }
+
+    fn registrar(&self, context: &Context) -> Result<Option<Arc<dyn Registrar>>, BuildError> {
+        Ok(self.built(context)?.1.registrar())
+    }
+
+    fn build(&self, context: Context) -> Result<Parts, BuildError> {
+        let (settings, speech) = self.built(&context)?;
+        let desk = self.desk(&context, Arc::clone(&settings), Arc::clone(&speech))?;
+        let clock = Arc::clone(&context.clock);
+        let health = Health::new(context.inbox.name.clone(), self.address(), "send", Arc::clone(&clock));
+        let replier = SocialReplier {
+            speech,
+            capabilities: settings.capabilities(),
+            long_text: self.long_text,
+            outbox: desk.outbox.clone(),
+            inbox: context.inbox.clone(),
+            blobs: Arc::clone(&context.blobs),
+            clock: Arc::clone(&clock),
+            health: Arc::clone(&health),
+            still_until: Mutex::new(None),
+        };
+        let late = task(Arc::clone(&desk.fetcher));
+        let (name, intake) = (context.inbox.name.clone(), Arc::clone(&context.intake));
+        let desk = Desk::new(name, context.public_url.clone(), Arc::new(desk), intake, clock);
+        Ok(Parts {
+            tasks: vec![late],
+            routes: Some(routes(desk)),
+            replier: Some(Arc::new(replier)),
+            health: vec![health],
+        })
+    }
+
+    fn importer(&self, context: Context) -> Result<Option<Arc<dyn Importer>>, BuildError> {
+        let problem = |count| BuildError { inbox: context.inbox.name.clone(), problem: one_provider(count) };
+        let (_, settings) = self.chosen().map_err(problem)?;
+        let place = self.place(&context);
+        let (blobs, clock) = (Arc::clone(&context.blobs), Arc::clone(&context.clock));
+        Ok(Some(Arc::new(Reader { settings, place, blobs, clock })))
+    }
+}
+
+/// Reads a raw body that an operator gives: its first contact.
+struct Reader {
+    settings: Arc<dyn Settings>,
+    place: Place,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Importer for Reader {
+    async fn read(&self, raw: Bytes, arrival: Arrival) -> Result<Inbound, BlobError> {
+        let now = arrival.received_at.unwrap_or_else(|| self.clock.now());
+        let heard = self.settings.understand(&raw, now);
+        let nothing = |reason: &str| Inbound::Skipped {
+            inbox: self.place.inbox.clone(),
+            reason: reason.to_owned(),
+            trace_keys: Vec::new(),
+        };
+        let strange = heard.iter().find_map(|one| match one {
+            crate::heard::Heard::Strange { why, id } => Some((*why, id.clone())),
+            _ => None,
+        });
+        let contact = match (first(heard, &self.place, now), strange) {
+            (Some(contact), _) => contact,
+            (None, Some((why, id))) => {
+                crate::contact::strange(why, &id, self.blobs.put(raw).await?, &self.place, now)
+            }
+            (None, None) => return Ok(nothing("the body holds nothing to file")),
+        };
+        let mut contact = contact;
+        contact.backfill = arrival.backfill;
+        Ok(Inbound::Contact(Box::new(contact)))
+    }
+}

@@ -1,0 +1,137 @@
+//! The providers of this channel: for each its file, and its line in the list of what a table may be.
+
+mod facebook;
+mod instagram;
+mod line;
+mod messenger;
+mod meta;
+mod meta_messaging;
+mod signalwire_messaging;
+mod slack;
+mod telegram;
+mod twilio_compat;
+mod twilio_messaging;
+mod viber;
+mod webhook;
+mod whatsapp;
+
+use crate::speech::{Capabilities, Settings, Unit};
+use std::sync::Arc;
+
+macro_rules! providers {
+    ($($(#[doc = $doc:literal])+ $name:literal $field:ident: $settings:ty),* $(,)?) => {
+        crate::config::settings! { $($(#[doc = $doc])+ #[serde(rename = $name)] $field: $settings),* }
+
+        /// The names of all providers.
+        pub const PROVIDERS: &[&str] = &[$($name),*];
+
+        impl SocialSettings {
+            /// The tables that are there, with their providers' names.
+            pub(crate) fn tables(&self) -> Vec<(&'static str, Arc<dyn Settings>)> {
+                let mut tables: Vec<(&'static str, Arc<dyn Settings>)> = Vec::new();
+                $(if let Some(settings) = &self.$field {
+                    tables.push(($name, Arc::new(settings.clone())));
+                })*
+                tables
+            }
+        }
+    };
+}
+
+use lodge_domain::BrandName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::LongText;
+
+providers! {
+    /// Messenger of a Facebook page.
+    "messenger" messenger: messenger::Messenger,
+    /// WhatsApp by the Cloud API.
+    "whatsapp" whatsapp: whatsapp::WhatsApp,
+    /// A Telegram bot.
+    "telegram" telegram: telegram::Telegram,
+    /// Any program that signs its webhooks (Standard Webhooks).
+    "webhook" webhook: webhook::Generic,
+    /// A Slack app.
+    "slack" slack: slack::Slack,
+    /// A LINE official account.
+    "line" line: line::Line,
+    /// A Viber bot.
+    "viber" viber: viber::Viber,
+    /// Text messages and WhatsApp by Twilio.
+    "twilio-messaging" twilio_messaging: twilio_messaging::Twilio,
+    /// Text messages by SignalWire.
+    "signalwire-messaging" signalwire_messaging: signalwire_messaging::SignalWire,
+    /// Messages and comments of an Instagram account.
+    "instagram" instagram: instagram::Instagram,
+    /// Comments and posts on a Facebook page.
+    "facebook" facebook: facebook::Facebook,
+}
+
+/// The least settings by which a provider's raw bodies can be understood, with any non-empty file called `secret` beside
+/// them; `None` for an unknown provider.
+#[must_use]
+pub fn scratch(provider: &str) -> Option<String> {
+    let keys = match provider {
+        "messenger" | "instagram" | "facebook" => {
+            "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\naccess_token = \"file:secret\"\n"
+        }
+        "whatsapp" => {
+            "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\naccess_token = \"file:secret\"\nphone_number_id = \"0\"\n"
+        }
+        "telegram" => "bot_token = \"file:secret\"\nsecret_token = \"file:secret\"\n",
+        "slack" => "signing_secret = \"file:secret\"\nbot_token = \"file:secret\"\n",
+        "line" => "channel_secret = \"file:secret\"\nchannel_access_token = \"file:secret\"\n",
+        "viber" => "auth_token = \"file:secret\"\n",
+        "twilio-messaging" => "account_sid = \"AC0\"\nauth_token = \"file:secret\"\nfrom = \"+0\"\n",
+        "signalwire-messaging" => {
+            "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\nsigning_key = \"file:secret\"\nfrom = \"+0\"\n"
+        }
+        "webhook" => "secret = \"file:secret\"\n",
+        _ => return None,
+    };
+    Some(format!("[inbox.inbox.social.{provider}]\n{keys}"))
+}
+
+/// What each provider can do, as a table in Markdown.
+#[must_use]
+pub fn matrix() -> String {
+    let rows = [
+        ("messenger", messenger::CAPABILITIES),
+        ("whatsapp", whatsapp::CAPABILITIES),
+        ("telegram", telegram::CAPABILITIES),
+        ("webhook", webhook::CAPABILITIES),
+        ("slack", slack::CAPABILITIES),
+        ("line", line::CAPABILITIES),
+        ("viber", viber::CAPABILITIES),
+        ("twilio-messaging", twilio_compat::CAPABILITIES),
+        ("signalwire-messaging", twilio_compat::CAPABILITIES),
+        ("instagram", instagram::CAPABILITIES),
+        ("facebook", facebook::CAPABILITIES),
+    ];
+    let header = "| provider | verified by | longest text | window | public | files in | files out | changes | receipts | \
+                  `webhook register` |\n|---|---|---|---|---|---|---|---|---|---|\n";
+    rows.iter().fold(header.to_owned(), |table, (name, can)| table + &row(name, can))
+}
+
+fn row(name: &str, can: &Capabilities) -> String {
+    let yes = |so: bool| if so { "yes" } else { "no" };
+    let unit = match can.text.1 {
+        Unit::Characters => "characters",
+        Unit::Utf16 => "UTF-16 units",
+        Unit::Bytes => "bytes",
+    };
+    let window = can.window_hours.map_or_else(|| "none".to_owned(), |hours| format!("{hours} h"));
+    format!(
+        "| `{name}` | {} | {} {unit} | {window} | {} | {} | {} | {} | {} | {} |\n",
+        can.verified_by,
+        can.text.0,
+        yes(can.public),
+        yes(can.files_in),
+        yes(can.files_out),
+        can.changes,
+        can.receipts,
+        yes(can.registers),
+    )
+}

@@ -1,0 +1,65 @@
+//! Text messages and WhatsApp by Twilio.
+
+use super::meta::api;
+use super::twilio_compat::{self as compat, Numbers};
+use crate::heard::Heard;
+use crate::speech::{Capabilities, Settings, Speech};
+use jiff::Timestamp;
+use lodge_channel::{Context, Problem, Secret, Secrets};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+use url::Url;
+
+const API: &str = "https://api.twilio.com";
+
+/// A number at Twilio.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Twilio {
+    /// The account's SID (`AC…`).
+    pub account_sid: String,
+    /// The account's auth token; signs every webhook, and sends. A list while it is changed over, the newest first.
+    pub auth_token: Secrets,
+    /// The number (`+1…`, `whatsapp:+1…`) or messaging service (`MG…`) that sends.
+    pub from: String,
+    /// Where the API is.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub api_base: Option<Url>,
+}
+
+impl Settings for Twilio {
+    fn capabilities(&self) -> Capabilities {
+        compat::CAPABILITIES
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        self.auth_token.0.iter().map(|secret| ("auth_token", secret)).collect()
+    }
+
+    fn account(&self) -> Option<String> {
+        Some(self.from.clone())
+    }
+
+    fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
+        compat::understand(body, now)
+    }
+
+    fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
+        compat::needs_public_url(context)?;
+        let (keys, password) = compat::keys("auth_token", &self.auth_token, context)?;
+        Ok(Arc::new(Numbers {
+            keys,
+            header: "x-twilio-signature",
+            account: self.account_sid.clone(),
+            password,
+            from: self.from.clone(),
+            api: api(self.api_base.as_ref(), API)?,
+            prefix: "",
+            hosts: &["api.twilio.com", "mms.twiliocdn.com", "media.twiliocdn.com"],
+            base: self.api_base.clone(),
+            status_callback: compat::own_address(context),
+        }))
+    }
+}

@@ -1,0 +1,106 @@
+//! How each provider signs, written a second time and apart from the code under test.
+
+use aws_lc_rs::hmac;
+use data_encoding::{BASE64, HEXLOWER};
+use lodge_domain::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// The public address of the gateway under test.
+pub(crate) const PUBLIC_URL: &str = "https://gw.example.test";
+
+/// `whsec_` of 24 bytes.
+const WHSEC: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+
+/// Settings of one provider whose secrets are the lower-case names of their variables.
+pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) -> Value {
+    let mut table = match provider {
+        "whatsapp" => {
+            json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS",
+            "phone_number_id": "106540352242922"})
+        }
+        "telegram" => json!({"bot_token": "env:BOT", "secret_token": "env:TOKEN"}),
+        "slack" => json!({"signing_secret": "env:SIGNING", "bot_token": "env:BOT"}),
+        "line" => json!({"channel_secret": "env:CHANNEL", "channel_access_token": "env:ACCESS"}),
+        "twilio-messaging" => json!({"account_sid": "AC1", "auth_token": "env:AUTH", "from": "+18885550190"}),
+        "signalwire-messaging" => json!({"project": "p-1", "token": "env:TOKEN", "space": "acme",
+            "signing_key": "env:AUTH", "from": "+18885550190"}),
+        "viber" => json!({"auth_token": "env:VIBER"}),
+        "webhook" => json!({"secret": "env:WHSEC"}),
+        _ => json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS"}),
+    };
+    table["api_base"] = json!(base);
+    let merge = |into: &mut Map<String, Value>, from: Value| {
+        into.extend(from.as_object().cloned().unwrap_or_default());
+    };
+    merge(table.as_object_mut().unwrap(), extra);
+    let mut all = json!({provider: table});
+    merge(all.as_object_mut().unwrap(), common);
+    all
+}
+
+/// The media type of a body's file.
+pub(crate) fn media_type(name: &str) -> &'static str {
+    if name.ends_with(".form") { "application/x-www-form-urlencoded" } else { "application/json" }
+}
+
+fn mac(secret: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &parts.concat()).as_ref().to_vec()
+}
+
+/// Address, then every key and value in order (forms of tests have each key once).
+fn form_signature(body: &[u8], secret: &[u8]) -> String {
+    let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+    pairs.sort();
+    pairs.dedup();
+    let fields: String = pairs.into_iter().map(|(key, value)| key + &value).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+    let text = format!("{PUBLIC_URL}/hooks/page{fields}");
+    BASE64.encode(hmac::sign(&key, text.as_bytes()).as_ref())
+}
+
+/// Headers that sign a body at a time.
+pub(crate) fn sign(provider: &str, body: &[u8], at: Timestamp) -> Vec<(&'static str, String)> {
+    signed(provider, body, at, "")
+}
+
+/// The same with another secret.
+pub(crate) fn forge(provider: &str, body: &[u8], at: Timestamp) -> Vec<(&'static str, String)> {
+    signed(provider, body, at, "x")
+}
+
+fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'static str, String)> {
+    let time = at.as_second().to_string();
+    let secret = |name: &str| format!("{name}{other}").into_bytes();
+    match provider {
+        "telegram" => vec![("x-telegram-bot-api-secret-token", format!("token{other}"))],
+        "slack" => {
+            let mac = mac(&secret("signing"), &[b"v0:", time.as_bytes(), b":", body]);
+            vec![
+                ("x-slack-request-timestamp", time),
+                ("x-slack-signature", format!("v0={}", HEXLOWER.encode(&mac))),
+            ]
+        }
+        "line" => vec![("x-line-signature", BASE64.encode(&mac(&secret("channel"), &[body])))],
+        "twilio-messaging" => vec![("x-twilio-signature", form_signature(body, &secret("auth")))],
+        "signalwire-messaging" => vec![("x-signalwire-signature", form_signature(body, &secret("auth")))],
+        "viber" => vec![("x-viber-content-signature", HEXLOWER.encode(&mac(&secret("viber"), &[body])))],
+        "webhook" => {
+            let key = [(0..24).collect::<Vec<u8>>(), other.as_bytes().to_vec()].concat();
+            let mac = mac(&key, &[b"msg_1.", time.as_bytes(), b".", body]);
+            vec![
+                ("webhook-id", "msg_1".to_owned()),
+                ("webhook-timestamp", time),
+                ("webhook-signature", format!("v1,{}", BASE64.encode(&mac))),
+            ]
+        }
+        _ => {
+            let mac = mac(&secret("app"), &[body]);
+            vec![("x-hub-signature-256", format!("sha256={}", HEXLOWER.encode(&mac)))]
+        }
+    }
+}
+
+/// The secret behind `env:WHSEC`.
+pub(crate) fn whsec() -> (String, String) {
+    ("WHSEC".to_owned(), WHSEC.to_owned())
+}

@@ -1,0 +1,158 @@
+//! Every provider refuses what every provider has to refuse, and believes what its own libraries would believe.
+
+use crate::rig::{Rig, forge, media_type, now, sign};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use data_encoding::BASE64;
+use lodge_domain::Timestamp;
+use lodge_testkit::conformance::webhook::{self, WebhookCase};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+
+fn body(provider: &str, name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/social").join(provider).join(name);
+    std::fs::read(path).unwrap()
+}
+
+async fn suite(provider: &'static str, file: &str, covers_body: bool, timed: bool) {
+    // A form's fields are signed, not its bytes.
+    let covers_bytes = covers_body && !file.ends_with(".form");
+    let rig = Rig::new(provider, Value::Null).await;
+    let case = WebhookCase {
+        provider: rig.settings.provider(&rig.context).unwrap(),
+        media_type: media_type(file),
+        body: body(provider, file).into(),
+        sign: Box::new(move |body, at| sign(provider, body, at)),
+        forge: Box::new(move |body, at| forge(provider, body, at)),
+        covers_body,
+        covers_bytes,
+        timed,
+        now: now(),
+    };
+    webhook::all(&case).await;
+}
+
+#[tokio::test]
+async fn t13_t18_messenger() {
+    suite("messenger", "text.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_instagram() {
+    suite("instagram", "text.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_facebook() {
+    suite("facebook", "comment_add.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_whatsapp() {
+    suite("whatsapp", "text.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_telegram() {
+    suite("telegram", "message_text.json", false, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_slack() {
+    suite("slack", "message_im.json", true, true).await;
+}
+
+#[tokio::test]
+async fn t13_t18_line() {
+    suite("line", "text.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_viber() {
+    suite("viber", "message_text.json", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_twilio_messaging() {
+    suite("twilio-messaging", "sms_incoming.form", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_signalwire_messaging() {
+    suite("signalwire-messaging", "sms_incoming.form", true, false).await;
+}
+
+#[tokio::test]
+async fn t13_t18_webhook() {
+    suite("webhook", "message.json", true, true).await;
+}
+
+fn vectors(name: &str) -> Vec<Value> {
+    let path = format!("{}/../../fixtures/webhook/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Sends a vector to an inbox whose secret is the vector's.
+async fn told(provider: &str, variable: &str, case: &Value) -> (StatusCode, String, usize) {
+    let secret = case["secret"].as_str().unwrap().to_owned();
+    let secrets: HashMap<String, String> = [(variable.to_owned(), secret)].into();
+    let rig = Rig::with(provider, Value::Null, Value::Null, secrets).await;
+    if let Some(seconds) = case["now"].as_i64() {
+        rig.clock.set(Timestamp::from_second(seconds).unwrap());
+    }
+    let asked = &case["request"];
+    let query = asked["url"].as_str().unwrap().split_once('?').map(|(_, query)| format!("?{query}"));
+    let uri = format!("/hooks/page{}", query.unwrap_or_default());
+    let mut request = Request::builder().method(asked["method"].as_str().unwrap()).uri(uri);
+    for (name, value) in asked["headers"].as_object().unwrap() {
+        request = request.header(name, value.as_str().unwrap());
+    }
+    let bytes = match asked["body_base64"].as_str() {
+        Some(encoded) => BASE64.decode(encoded.as_bytes()).unwrap(),
+        None => asked["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+    };
+    let (status, answer) = rig.ask(request.body(Body::from(bytes)).unwrap()).await;
+    (status, String::from_utf8_lossy(&answer).into_owned(), rig.intake.calls())
+}
+
+#[tokio::test]
+async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_else() {
+    let sets = [
+        ("meta", "messenger", "APP"),
+        ("meta", "whatsapp", "APP"),
+        ("telegram", "telegram", "TOKEN"),
+        ("slack", "slack", "SIGNING"),
+        ("line", "line", "CHANNEL"),
+        ("viber", "viber", "VIBER"),
+        ("standardwebhooks", "webhook", "WHSEC"),
+    ];
+    for (set, provider, variable) in sets {
+        for case in vectors(set).iter().filter(|case| case["expect"].is_null()) {
+            let (status, _, calls) = told(provider, variable, case).await;
+            let name = format!("{provider}: {}", case["id"]);
+            if case["valid"] == json!(true) {
+                assert_eq!(status, StatusCode::OK, "{name}");
+            } else {
+                assert_eq!((status, calls), (StatusCode::UNAUTHORIZED, 0), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn t19_handshakes_of_the_vectors() {
+    let handshakes: Vec<Value> =
+        vectors("meta").into_iter().filter(|case| !case["expect"].is_null()).collect();
+    assert!(handshakes.len() >= 2);
+    for case in handshakes {
+        let (status, answer, _) = told("messenger", "VERIFY", &case).await;
+        assert_eq!(json!(status.as_u16()), case["expect"]["status"], "{}", case["id"]);
+        assert_eq!(answer, case["expect"]["body"].as_str().unwrap_or_default(), "{}", case["id"]);
+    }
+    for case in vectors("slack").iter().filter(|case| !case["expect"].is_null()) {
+        let (status, answer, _) = told("slack", "SIGNING", case).await;
+        assert_eq!(json!(status.as_u16()), case["expect"]["status"], "{}", case["id"]);
+        assert!(!answer.is_empty(), "{}", case["id"]);
+    }
+}
