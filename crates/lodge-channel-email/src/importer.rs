@@ -1,6 +1,7 @@
 //! From raw bytes to what the hallway accepts: understanding on the worker's threads, and keeping raw original and parts.
 //! The mailbox reader and everything that brings raw originals by other ways (archives, pipes, released quarantine) share it.
 
+use crate::poller::stub;
 use crate::understand::{Arrival, Poison, Surroundings, Understood, Worker, unparsed};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lodge_channel::Importer;
 use lodge_domain::Inbound;
 use lodge_domain::ports::{BlobError, Blobs, Clock};
+use lodge_domain::ports::{BudgetVerdict, Intake};
 use std::sync::Arc;
 
 /// How many blobs of one batch are written at once.
@@ -19,6 +21,7 @@ pub(crate) struct Reader {
     surroundings: Arc<Surroundings>,
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
+    intake: Arc<dyn Intake>,
 }
 
 impl Reader {
@@ -27,8 +30,9 @@ impl Reader {
         surroundings: Surroundings,
         blobs: Arc<dyn Blobs>,
         clock: Arc<dyn Clock>,
+        intake: Arc<dyn Intake>,
     ) -> Self {
-        Self { worker, surroundings: Arc::new(surroundings), blobs, clock }
+        Self { worker, surroundings: Arc::new(surroundings), blobs, clock, intake }
     }
 
     /// Now.
@@ -63,6 +67,15 @@ impl Importer for Reader {
             Ok(understood) => understood,
             Err(poison) => self.unparsed(&raw, &arrival, &poison.to_string()),
         };
+        // Whoever hands it over now keeps it, and tries again; an archive is brought in by ourselves.
+        if !arrival.backfill
+            && let Some(contact) = stub::contact(&understood.inbound)
+        {
+            let bytes = stub::bytes_of(&raw, &understood);
+            if let BudgetVerdict::Exhausted { label, .. } = self.intake.grant(contact, bytes).await {
+                return Err(BlobError::NoRoom(label));
+            }
+        }
         let mut contents = understood.blobs;
         contents.push(raw);
         self.keep(contents).await?;

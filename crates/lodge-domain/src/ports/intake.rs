@@ -1,6 +1,7 @@
 //! Door to hallway.
 
-use crate::{EnvelopeId, Inbound, Receipt};
+use super::BudgetVerdict;
+use crate::{Contact, EnvelopeId, Inbound, Receipt};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -13,6 +14,15 @@ use std::time::Duration;
 pub trait Intake: Send + Sync {
     /// Accepts a batch, in order.
     async fn accept(&self, batch: Vec<Inbound>) -> Result<Vec<Outcome>, Refusal>;
+
+    /// Whether `bytes` of original and attachments of `contact` may be kept: asked before they are, by doors whose source
+    /// keeps what they do not take. They are taken off the allowances of its sender and its brand (T32); a contact that is
+    /// known already costs nothing. Where they are used up, the door files a stub with the same identity and leaves the
+    /// original where it is. Without an answer of the store the bytes are granted: accept will be refused then.
+    async fn grant(&self, contact: &Contact, bytes: u64) -> BudgetVerdict {
+        let (_, _) = (contact, bytes);
+        BudgetVerdict::Granted
+    }
 }
 
 /// What became of one item.

@@ -1,8 +1,8 @@
 //! Reads the files: tables one by one, so that one wrong key hides no other.
 
 use super::model::{
-    AcknowledgmentSection, BlobSection, CoreSection, InboxSection, LogSection, PrivacySection,
-    RetentionSection, ServerSection, SigningSection, StoreSection,
+    AcknowledgmentSection, AttachmentsSection, BlobSection, CoreSection, InboxSection, LimitsSection,
+    LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
 };
 use super::problem::{FileProblem, explain};
 use crate::channels;
@@ -40,6 +40,10 @@ pub struct Loaded {
     pub privacy: PrivacySection,
     /// `[retention]`.
     pub retention: RetentionSection,
+    /// `[limits]`.
+    pub limits: LimitsSection,
+    /// `[attachments]`.
+    pub attachments: AttachmentsSection,
     /// `[log]`.
     pub log: LogSection,
     /// `[queue.NAME]`.
@@ -239,6 +243,16 @@ impl File<'_> {
                     self.loaded.retention = section;
                 }
             }
+            "limits" => {
+                if let Some(section) = self.section(&name, value) {
+                    self.loaded.limits = section;
+                }
+            }
+            "attachments" => {
+                if let Some(section) = self.section(&name, value) {
+                    self.loaded.attachments = section;
+                }
+            }
             "log" => {
                 if let Some(section) = self.section(&name, value) {
                     self.loaded.log = section;
@@ -254,7 +268,7 @@ impl File<'_> {
             }
             _ => {
                 const KNOWN: &str = "`server`, `store`, `blobs`, `core`, `signing`, `acknowledgment`, `privacy`, \
-                                     `retention`, `log`, `queue`, `rules`, `inbox`, `include`";
+                                     `retention`, `limits`, `attachments`, `log`, `queue`, `rules`, `inbox`, `include`";
                 let (reason, remedy) = explain(&format!("unknown field `{name}`, expected one of {KNOWN}"));
                 self.loaded.problem(place, &name, reason, remedy);
             }
