@@ -4,7 +4,9 @@ use crate::protocol::{File, From, ServerFrame};
 use bytes::Bytes;
 use jiff::Timestamp;
 use lodge_channel::FileLinks;
-use lodge_domain::{Attachment, BlobRef, EntryId, EnvelopeId, OutboundId, SignedDuration, TimelineEntry};
+use lodge_domain::{
+    Attachment, BlobRef, EntryId, EnvelopeId, Judgement, OutboundId, SignedDuration, TimelineEntry,
+};
 use serde::{Deserialize, Serialize};
 
 /// How long a link to a file in a message is good (T65).
@@ -19,6 +21,9 @@ pub struct KeptFile {
     pub media_type: String,
     /// Its bytes.
     pub blob: BlobRef,
+    /// What its name and first bytes say it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
 }
 
 /// An entry of a chat's timeline.
@@ -122,6 +127,7 @@ impl KeptFile {
             blob: self.blob.clone(),
             inline: false,
             content_id: None,
+            judgement: self.judgement.clone(),
         }
     }
 }

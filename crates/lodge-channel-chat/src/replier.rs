@@ -54,6 +54,7 @@ fn entry(message: &OutboundMessage) -> Entry {
         name: file.name.clone(),
         media_type: file.media_type.clone(),
         blob: file.blob.clone(),
+        judgement: None,
     };
     Entry {
         name: message.author.clone(),

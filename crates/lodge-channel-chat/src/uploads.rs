@@ -12,7 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::StreamExt as _;
+use lodge_channel::attachment_policy::judge;
 use lodge_domain::ports::{BlobError, BlobWriter};
+use lodge_domain::{BlobRef, Judgement, Suspicion};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -20,17 +22,19 @@ use std::sync::Arc;
 const LIFE: i64 = 3600;
 const PURPOSE: &str = "chat-upload";
 
-/// Media types that a browser would run, or a desktop open without asking (T33, T48).
-const REFUSED: [&str; 7] = ["html", "svg", "javascript", "x-msdownload", "x-sh", "x-msi", "x-executable"];
-/// Endings of files that are programs.
-const PROGRAMS: [&str; 20] = [
-    "exe", "com", "scr", "bat", "cmd", "msi", "ps1", "vbs", "js", "jse", "wsf", "hta", "lnk", "jar", "sh",
-    "app", "dll", "pif", "reg", "iso",
+/// Files that a visitor may not hand on: what runs, or runs in a browser, when it is opened (T33, T48).
+const REFUSED: [Suspicion; 5] = [
+    Suspicion::Executable,
+    Suspicion::Script,
+    Suspicion::DiskImage,
+    Suspicion::Shortcut,
+    Suspicion::ActiveContent,
 ];
 
 /// The id of an upload: the file and its end, signed for one session.
 fn id(desk: &Desk, session: &str, file: &KeptFile, until: i64) -> String {
-    let body = json!([file.name, file.media_type, file.blob.sha256, file.blob.size, until]).to_string();
+    let body = json!([file.name, file.media_type, file.blob.sha256, file.blob.size, file.judgement, until])
+        .to_string();
     let parts = [desk.inbox.name.as_str().as_bytes(), session.as_bytes(), body.as_bytes()];
     let (key, mac) = desk.keys.sign(PURPOSE, &desk.inbox.brand, &parts);
     format!("{}.{key}.{}", BASE64URL_NOPAD.encode(body.as_bytes()), BASE64URL_NOPAD.encode(&mac))
@@ -46,10 +50,10 @@ pub(crate) fn read(desk: &Desk, session: &str, id: &str) -> Option<KeptFile> {
     if !desk.keys.verify(key.parse().ok()?, PURPOSE, &desk.inbox.brand, &parts, &mac) {
         return None;
     }
-    let (name, media_type, sha256, size, until): (String, String, String, u64, i64) =
-        serde_json::from_slice(&body).ok()?;
+    type Body = (String, String, String, u64, Option<Judgement>, i64);
+    let (name, media_type, sha256, size, judgement, until): Body = serde_json::from_slice(&body).ok()?;
     let fresh = until > desk.now().as_second();
-    fresh.then_some(KeptFile { name, media_type, blob: lodge_domain::BlobRef { sha256, size } })
+    fresh.then_some(KeptFile { name, media_type, blob: BlobRef { sha256, size }, judgement })
 }
 
 /// Why an upload is refused.
@@ -135,9 +139,7 @@ async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusa
         let query = request.uri().query().unwrap_or_default();
         let name = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let name = name.map(|(_, name)| name.into_owned()).unwrap_or_default();
-        let (name, kind) = judged(&name, &kind)?;
-        let stream = request.into_body().into_data_stream();
-        keep(desk, name, kind, stream).await?
+        keep(desk, &name, &kind, request.into_body().into_data_stream()).await?
     };
     let Some(file) = file else { return Err(too_large()) };
     let until = now.as_second() + LIFE;
@@ -151,43 +153,47 @@ async fn from_form(desk: &Desk, request: Request) -> Result<Option<KeptFile>, Re
     while let Some(field) = form.next_field().await.map_err(|_| unreadable())? {
         let Some(name) = field.file_name().map(ToOwned::to_owned) else { continue };
         let kind = field.content_type().unwrap_or("application/octet-stream").to_owned();
-        let (name, kind) = judged(&name, &kind)?;
-        return keep(desk, name, kind, field).await;
+        return keep(desk, &name, &kind, field).await;
     }
     Err(Refusal(StatusCode::BAD_REQUEST, "the form has no file".to_owned()))
 }
 
-/// The name and media type, cleaned; refused where the file is a program or would run in a browser.
-fn judged(name: &str, kind: &str) -> Result<(String, String), Refusal> {
+/// The name and media type, cleaned.
+fn cleaned(name: &str, kind: &str) -> (String, String) {
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_type = kind.split_once('/').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
     let plain = kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.+-_".contains(&b)) && kind.len() <= 100;
     let kind = if is_type && plain { kind } else { "application/octet-stream".to_owned() };
     let bare = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = clean::line(bare).trim_matches('.').chars().take(120).collect();
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    if REFUSED.iter().any(|bad| kind.contains(bad)) || PROGRAMS.contains(&ending.as_str()) {
+    (if name.is_empty() { "file".to_owned() } else { name }, kind)
+}
+
+/// What the file is by its name as it was sent and its first bytes; refused where it is nothing to hand on.
+fn judged(name: &str, kind: &str, start: &[u8]) -> Result<Judgement, Refusal> {
+    let judgement = judge(Some(name).filter(|name| !name.is_empty()), kind, start);
+    if REFUSED.iter().any(|bad| judgement.suspicions.contains(bad)) {
         let words = "files of this kind are not taken; send a picture, a document or an archive".to_owned();
         return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    Ok((if name.is_empty() { "file".to_owned() } else { name }, kind))
+    Ok(judgement)
 }
 
 /// Keeps the bytes; `None` where there are too many.
 async fn keep<E: std::fmt::Debug>(
     desk: &Desk,
-    name: String,
-    media_type: String,
+    sent_as: &str,
+    kind: &str,
     mut pieces: impl futures_util::Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Option<KeptFile>, Refusal> {
     let mut writer: Box<dyn BlobWriter> = desk.blobs.begin().await?;
+    let mut judgement = None;
     let mut size = 0;
     while let Some(piece) = pieces.next().await {
         let broken = |_| Refusal(StatusCode::BAD_REQUEST, "the upload broke off".to_owned());
         let piece = piece.map_err(broken)?;
-        if size == 0 && is_program(&piece) {
-            let words = "this is a program, whatever it is called; programs are not taken".to_owned();
-            return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        if size == 0 {
+            judgement = Some(judged(sent_as, kind, &piece)?);
         }
         size += piece.len() as u64;
         if size > desk.settings.upload_bytes {
@@ -198,14 +204,8 @@ async fn keep<E: std::fmt::Debug>(
     if size == 0 {
         return Err(Refusal(StatusCode::BAD_REQUEST, "the file is empty".to_owned()));
     }
-    Ok(Some(KeptFile { name, media_type, blob: writer.finish().await? }))
-}
-
-/// Whether bytes begin like a program: DOS and Windows, ELF, Mach-O, a script.
-fn is_program(start: &[u8]) -> bool {
-    const STARTS: [&[u8]; 6] =
-        [b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!"];
-    STARTS.iter().any(|known| start.starts_with(known))
+    let (name, media_type) = cleaned(sent_as, kind);
+    Ok(Some(KeptFile { name, media_type, blob: writer.finish().await?, judgement }))
 }
 
 #[cfg(test)]
@@ -214,14 +214,20 @@ mod tests {
 
     #[test]
     fn h08_t47_names_are_cleaned_and_programs_refused() {
-        let (name, kind) = judged("../../etc/pass\u{202e}wd.png", "Image/PNG; x=1").map_err(|r| r.1).unwrap();
+        let (name, kind) = cleaned("../../etc/pass\u{202e}wd.png", "Image/PNG; x=1");
         assert_eq!((name.as_str(), kind.as_str()), ("passwd.png", "image/png"));
-        assert_eq!(judged("", "nonsense").map_err(|r| r.1).unwrap().1, "application/octet-stream");
-        for (name, kind) in
-            [("a.exe", "image/png"), ("a.png", "text/html"), ("a.svg", "image/svg+xml"), ("x.LNK", "a/b")]
-        {
-            assert!(judged(name, kind).is_err(), "{name} {kind}");
+        assert_eq!(cleaned("", "nonsense"), ("file".to_owned(), "application/octet-stream".to_owned()));
+        let png = b"\x89PNG\r\n\x1a\n".as_slice();
+        assert!(judged("shot.png", "image/png", png).is_ok());
+        let program = b"MZ\x90\0".as_slice();
+        for (name, kind, start) in [
+            ("a.exe", "image/png", png),
+            ("a.png", "text/html", b"<html>".as_slice()),
+            ("a.svg", "image/svg+xml", b"<svg>"),
+            ("x.LNK", "a/b", b"x"),
+            ("shot.png", "image/png", program),
+        ] {
+            assert!(judged(name, kind, start).is_err(), "{name} {kind}");
         }
-        assert!(is_program(b"MZ\x90") && is_program(b"#!/bin/sh") && !is_program(b"%PDF-1.7"));
     }
 }

@@ -1,12 +1,14 @@
 //! From raw bytes to what the hallway accepts: understanding on the worker's threads, and keeping raw original and parts.
 //! The mailbox reader and everything that brings raw originals by other ways (archives, pipes, released quarantine) share it.
 
+use crate::poller::stub;
 use crate::understand::{Arrival, Poison, Surroundings, Understood, Worker, unparsed};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lodge_channel::Importer;
 use lodge_domain::Inbound;
 use lodge_domain::ports::{BlobError, Blobs, Clock};
+use lodge_domain::ports::{BudgetVerdict, Intake};
 use std::sync::Arc;
 
 /// Understands mail for one inbox.
@@ -15,6 +17,7 @@ pub(crate) struct Reader {
     surroundings: Arc<Surroundings>,
     blobs: Arc<dyn Blobs>,
     clock: Arc<dyn Clock>,
+    intake: Arc<dyn Intake>,
 }
 
 impl Reader {
@@ -23,8 +26,9 @@ impl Reader {
         surroundings: Surroundings,
         blobs: Arc<dyn Blobs>,
         clock: Arc<dyn Clock>,
+        intake: Arc<dyn Intake>,
     ) -> Self {
-        Self { worker, surroundings: Arc::new(surroundings), blobs, clock }
+        Self { worker, surroundings: Arc::new(surroundings), blobs, clock, intake }
     }
 
     /// Now.
@@ -58,6 +62,15 @@ impl Importer for Reader {
             Ok(understood) => understood,
             Err(poison) => self.unparsed(&raw, &arrival, &poison.to_string()),
         };
+        // Whoever hands it over now keeps it, and tries again; an archive is brought in by ourselves.
+        if !arrival.backfill
+            && let Some(contact) = stub::contact(&understood.inbound)
+        {
+            let bytes = stub::bytes_of(&raw, &understood);
+            if let BudgetVerdict::Exhausted { label, .. } = self.intake.grant(contact, bytes).await {
+                return Err(BlobError::NoRoom(label));
+            }
+        }
         let mut contents = understood.blobs;
         contents.push(raw);
         self.keep(contents).await?;

@@ -14,6 +14,7 @@ mod outcome;
 mod pace;
 mod plan;
 mod quarantine;
+pub(crate) mod stub;
 mod sync;
 mod task;
 

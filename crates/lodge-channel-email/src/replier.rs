@@ -33,7 +33,7 @@ impl MailReplier {
         let mut files = Vec::with_capacity(message.attachments.len());
         for file in &message.attachments {
             let content = self.blobs.read(&file.blob).await.map_err(|error| match error {
-                BlobError::Unavailable(_) => {
+                BlobError::Unavailable(_) | BlobError::NoRoom(_) => {
                     DeliveryError::later(format!("read an attachment: {error}")).unanswered()
                 }
                 BlobError::Missing | BlobError::Damaged => {

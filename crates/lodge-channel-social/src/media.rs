@@ -7,6 +7,7 @@ use crate::heard::{Media, Said};
 use crate::speech::Speech;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use lodge_channel::attachment_policy::judge;
 use lodge_channel::fetch::{MediaClient, MediaError};
 use lodge_channel::{Context, Task, TaskError};
 use lodge_domain::ports::{BlobError, Refusal};
@@ -96,10 +97,11 @@ impl Fetcher {
     }
 
     async fn keep(&self, media: &Media, media_type: String, bytes: Bytes) -> Result<Attachment, BlobError> {
+        let judgement = Some(judge(media.name.as_deref(), &media_type, &bytes));
         let blob = self.context.blobs.put(bytes).await?;
         let name =
             media.name.as_ref().map(|name| name.chars().filter(|c| !c.is_control()).take(200).collect());
-        Ok(Attachment { name, media_type, blob, inline: false, content_id: None })
+        Ok(Attachment { name, media_type, blob, inline: false, content_id: None, judgement })
     }
 
     /// Fetches what is owed and due.

@@ -83,7 +83,9 @@ impl SocialReplier {
 
     async fn bytes(&self, blob: &lodge_domain::BlobRef) -> Result<bytes::Bytes, DeliveryError> {
         self.blobs.read(blob).await.map_err(|error| match error {
-            BlobError::Unavailable(_) => DeliveryError::later(format!("read a file: {error}")).unanswered(),
+            BlobError::Unavailable(_) | BlobError::NoRoom(_) => {
+                DeliveryError::later(format!("read a file: {error}")).unanswered()
+            }
             BlobError::Missing | BlobError::Damaged => never(format!("read a file: {error}")),
         })
     }

@@ -8,6 +8,7 @@ use crate::dialect::{Dialect, Facts};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::TaskError;
+use lodge_channel::attachment_policy::judge;
 use lodge_channel::fetch::MediaError;
 use lodge_domain::ports::{Blobs, Clock, InboxState, Intake, StoreError};
 use lodge_domain::ticket::SupplementKind;
@@ -126,6 +127,7 @@ impl Recordings {
         let missing = match self.dialect.recording(&facts.account, &pending.address).await {
             Ok(fetched) => {
                 let size = fetched.bytes.len();
+                let judgement = Some(judge(None, &fetched.media_type, &fetched.bytes));
                 let blob = self.blobs.put(fetched.bytes).await.map_err(|error| error.to_string())?;
                 let file = Attachment {
                     name: Some("recording".to_owned()),
@@ -133,6 +135,7 @@ impl Recordings {
                     blob,
                     inline: false,
                     content_id: None,
+                    judgement,
                 };
                 let details = json!({"recording_id": id, "duration": seconds, "size": size});
                 self.tell(pending, details, vec![file]).await?;

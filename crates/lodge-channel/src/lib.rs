@@ -5,6 +5,7 @@
 //! `Intake::accept` returned. `examples/echo_adapter.rs` is a complete one.
 #![warn(missing_docs)]
 
+pub mod attachment_policy;
 pub mod attempts;
 pub mod backoff;
 pub mod door;

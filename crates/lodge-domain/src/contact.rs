@@ -1,7 +1,8 @@
 //! A contact: one inbound communication as a door understood it.
 
 use crate::{
-    Assurance, BrandName, ChannelAddress, DedupeKey, InboxId, Party, PartyHandle, Recipient, ReturnPath,
+    Assurance, AttachmentPolicy, BrandName, ChannelAddress, DedupeKey, InboxId, Judgement, Party,
+    PartyHandle, Recipient, ReturnPath, Suspicion,
 };
 use crate::{NewEntry, ThreadKey, ThreadKeyValue, TraceKey, ticket::ReportedDelivery};
 use jiff::Timestamp;
@@ -44,6 +45,29 @@ pub struct Attachment {
     pub inline: bool,
     /// The id by which HTML refers to it.
     pub content_id: Option<String>,
+    /// What its name and its first bytes say it is; `None` where its door did not look.
+    #[serde(default)]
+    pub judgement: Option<Judgement>,
+}
+
+impl Attachment {
+    /// Why it is under quarantine where `quarantines` are what puts a file there; empty where it is not.
+    #[must_use]
+    pub fn held_back_for(&self, quarantines: &BTreeSet<Suspicion>) -> Vec<Suspicion> {
+        let seen = self.judgement.iter().flat_map(|judgement| &judgement.suspicions);
+        seen.filter(|suspicion| quarantines.contains(suspicion)).copied().collect()
+    }
+
+    /// What becomes of it; `None` where nobody looked.
+    #[must_use]
+    pub fn policy(&self, quarantines: &BTreeSet<Suspicion>) -> Option<AttachmentPolicy> {
+        self.judgement.as_ref()?;
+        Some(if self.held_back_for(quarantines).is_empty() {
+            AttachmentPolicy::Ok
+        } else {
+            AttachmentPolicy::Quarantine
+        })
+    }
 }
 
 /// Who or what sent a contact.

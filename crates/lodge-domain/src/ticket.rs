@@ -4,12 +4,13 @@ use crate::contact::{Body, Flag, Origin};
 use crate::decision::{AcknowledgmentDecision, Decision};
 use crate::delivery::{OutboundState, RecipientState};
 use crate::{
-    Assurance, Channel, ConversationId, Envelope, EventId, HandleKind, OutboundId, Placement, Recipient,
-    Reference,
+    Assurance, AttachmentPolicy, Channel, ConversationId, Envelope, EventId, HandleKind, OutboundId,
+    Placement, Recipient, Reference, Suspicion,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The name of this layout.
 pub const SCHEMA: &str = "lodge.ticket-event.v1";
@@ -67,6 +68,18 @@ pub struct EventAttachment {
     pub name: Option<String>,
     /// The declared media type.
     pub media_type: String,
+    /// The same, where the content was looked at: what `sniffed` is to be compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// The media type by the first bytes, where they are something that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sniffed: Option<String>,
+    /// Whether it may be opened like any other file; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AttachmentPolicy>,
+    /// Why it is under quarantine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_reasons: Vec<Suspicion>,
     /// Length in bytes.
     pub size: u64,
     /// SHA-256 of the content in lower-case hexadecimal digits.
@@ -300,6 +313,8 @@ pub struct EventExtras {
     pub attachment_links: Vec<Option<String>>,
     /// Signed link of the raw original.
     pub raw_link: Option<String>,
+    /// What puts a file under quarantine.
+    pub quarantines: BTreeSet<Suspicion>,
 }
 
 impl TicketEvent {
@@ -329,6 +344,10 @@ impl TicketEvent {
         let attachments = contact.attachments.iter().map(|attachment| EventAttachment {
             name: attachment.name.clone(),
             media_type: attachment.media_type.clone(),
+            declared: attachment.judgement.as_ref().map(|_| attachment.media_type.clone()),
+            sniffed: attachment.judgement.as_ref().and_then(|judgement| judgement.sniffed.clone()),
+            policy: attachment.policy(&extras.quarantines),
+            policy_reasons: attachment.held_back_for(&extras.quarantines),
             size: attachment.blob.size,
             sha256: attachment.blob.sha256.clone(),
             inline: attachment.inline,

@@ -188,12 +188,14 @@ fn tallies(settings: &AcknowledgmentSettings, contact: &Contact) -> Vec<Tally> {
             label: format!("more than {} an hour to one address", settings.address_per_hour),
             window: HOUR,
             limit: settings.address_per_hour,
+            amount: 1,
         },
         Tally {
             key: key("day", &address),
             label: format!("more than {} a day to one address", settings.address_per_day),
             window: HOUR * 24,
             limit: settings.address_per_day,
+            amount: 1,
         },
     ];
     if contact.from.assurance != Assurance::Authenticated && !stays_in_session(contact) {
@@ -202,6 +204,7 @@ fn tallies(settings: &AcknowledgmentSettings, contact: &Contact) -> Vec<Tally> {
             label: format!("more than {} an hour to unverified addresses", settings.unverified_per_hour),
             window: HOUR,
             limit: settings.unverified_per_hour,
+            amount: 1,
         });
     }
     tallies

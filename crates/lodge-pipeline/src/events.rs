@@ -42,6 +42,32 @@ impl ContactAccepted<'_> {
     }
 }
 
+pub(crate) struct ContactCollapsed<'e> {
+    pub(crate) labels: &'e InboxLabels,
+}
+
+impl ContactCollapsed<'_> {
+    pub(crate) fn emit(self) {
+        metrics().contacts_collapsed.get_or_create(self.labels).inc();
+        tracing::warn!(
+            inbox = self.labels.inbox,
+            "too many contacts of one sender: kept, and told as a number"
+        );
+    }
+}
+
+pub(crate) struct OverBytes<'e> {
+    pub(crate) labels: &'e InboxLabels,
+    pub(crate) label: &'e str,
+}
+
+impl OverBytes<'_> {
+    pub(crate) fn emit(self) {
+        metrics().contacts_over_bytes.get_or_create(self.labels).inc();
+        tracing::warn!(inbox = self.labels.inbox, limit = self.label, "original left at its source");
+    }
+}
+
 pub(crate) struct ContactSkipped<'e> {
     pub(crate) inbox: &'e str,
     pub(crate) reason: &'e str,

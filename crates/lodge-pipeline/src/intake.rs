@@ -1,12 +1,14 @@
 //! Accept: what doors hand in becomes durable, or is refused with a time to come back.
 
+use crate::allowance;
+use crate::burst;
 use crate::events;
 use crate::pipeline::Shared;
 use crate::report;
 use crate::supplement;
 use async_trait::async_trait;
 use lodge_domain::effect::Step;
-use lodge_domain::ports::{Intake, Lookup, Outcome, Refusal, StoreError};
+use lodge_domain::ports::{BudgetVerdict, Intake, Lookup, Outcome, Refusal, StoreError};
 use lodge_domain::{
     Candidate, Contact, Effect, EnvelopeId, Inbound, InboxId, JournalLine, Placement, Receipt, TraceKey,
 };
@@ -53,6 +55,14 @@ impl Intake for Door {
         let mut own = found.into_iter().filter(|envelope| envelope.contact.inbox == *inbox);
         Ok(own.next_back().map(|envelope| envelope.receipt.envelope))
     }
+
+    async fn grant(&self, contact: &Contact, bytes: u64) -> BudgetVerdict {
+        let verdict = allowance::bytes(&self.0, contact, bytes).await;
+        if let BudgetVerdict::Exhausted { label, .. } = &verdict {
+            events::OverBytes { labels: &events::labels(contact), label }.emit();
+        }
+        verdict
+    }
 }
 
 async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, StoreError> {
@@ -82,6 +92,11 @@ async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, St
             _ => return Err(StoreError::Unreadable("an item of an unknown kind".to_owned())),
         };
         slots.push(slot);
+    }
+    for contact in &mut contacts {
+        if let Some((sender, why, until)) = allowance::too_many(shared, contact).await {
+            burst::hold(contact, &sender, &why, until);
+        }
     }
     let receipts = file(shared, &contacts).await?;
     let outcome = |slot| match slot {
@@ -113,6 +128,9 @@ async fn file(shared: &Shared, contacts: &[Contact]) -> Result<Vec<Receipt>, Sto
         let labels = events::labels(contact);
         events::ContactAccepted { labels: &labels, event: receipt.envelope.as_str(), duplicate, placement }
             .emit();
+        if !duplicate && burst::is_held(contact) {
+            events::ContactCollapsed { labels: &labels }.emit();
+        }
         if duplicate {
             note_other_inbox(shared, contact, receipt).await;
         }

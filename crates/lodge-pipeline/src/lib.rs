@@ -8,6 +8,8 @@
 #![warn(missing_docs)]
 
 pub mod acknowledge;
+mod allowance;
+mod burst;
 pub mod circuit;
 pub mod commands;
 mod continuity;
@@ -36,5 +38,8 @@ pub use health::LaneReport;
 pub use parts::{Facets, Links, NoLinks, Parts};
 pub use pipeline::Pipeline;
 pub use preview::{founding_envelope, preview};
-pub use settings::{AcknowledgmentSettings, Audience, InboxFacts, Limits, Live, RetentionSettings, Settings};
+pub use settings::{
+    AcknowledgmentSettings, AllowanceSettings, Audience, InboxFacts, Limits, Live, RetentionSettings,
+    Settings,
+};
 pub use templates::{TemplateProblem, Templates};

@@ -1,5 +1,6 @@
 //! The pipeline as others hold it, and what its parts share.
 
+use crate::allowance::Allowances;
 use crate::circuit::{Circuit, PROBE_EVERY, SELDOM};
 use crate::health::LaneReport;
 use crate::parts::{Facets, Links, Parts};
@@ -38,6 +39,9 @@ pub(crate) struct Shared {
     /// How often the core refused an event as it stands; lost at a restart, which only makes three more tries.
     pub(crate) refusals: Mutex<HashMap<String, u32>>,
     pub(crate) awaited: Awaited,
+    pub(crate) allowances: Allowances,
+    /// Whether every contact is brought before the store's budgets: a process that takes in one has seen nothing.
+    asks_always: AtomicBool,
     live: ArcSwap<Live>,
     repliers: RwLock<BTreeMap<InboxName, Arc<dyn Replier>>>,
     circuits: Mutex<BTreeMap<Lane, Arc<Circuit>>>,
@@ -60,6 +64,8 @@ impl Pipeline {
             closing: AtomicBool::new(false),
             refusals: Mutex::default(),
             awaited: Awaited::default(),
+            allowances: Allowances::default(),
+            asks_always: AtomicBool::new(false),
             live: ArcSwap::from_pointee(live),
             repliers: RwLock::default(),
             circuits: Mutex::default(),
@@ -72,6 +78,11 @@ impl Pipeline {
     #[must_use]
     pub fn intake(&self) -> Arc<dyn Intake> {
         Arc::new(intake::Door(Arc::clone(&self.shared)))
+    }
+
+    /// For a process that lives for one contact: its memory of senders is worth nothing, so the store is asked each time.
+    pub fn ask_always(&self) {
+        self.shared.asks_always.store(true, Ordering::Release);
     }
 
     /// What the core's commands are handed to.
@@ -159,6 +170,11 @@ impl Pipeline {
 impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How much of one sender is let in before the store is asked.
+    pub(crate) fn unasked(&self, most: u64) -> u64 {
+        if self.asks_always.load(Ordering::Acquire) { 0 } else { most }
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {

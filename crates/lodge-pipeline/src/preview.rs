@@ -8,8 +8,8 @@ use crate::settings::Live;
 use jiff::{SignedDuration, Timestamp};
 use lodge_domain::ticket::EventExtras;
 use lodge_domain::{
-    AcknowledgmentDecision, Candidate, Contact, Conversation, Decision, Envelope, Placement, Receipt,
-    TicketEvent,
+    AcknowledgmentDecision, AttachmentPolicy, Candidate, Contact, Conversation, Decision, Envelope,
+    Placement, Receipt, TicketEvent,
 };
 use std::collections::BTreeSet;
 
@@ -38,10 +38,14 @@ pub(crate) fn event(
     let Triaged { envelope, masked, decision } = triaged;
     let contact = &envelope.contact;
     let expires = expiry(envelope.receipt.accepted_at, live.settings.retention.originals);
-    let attachment = |file: &lodge_domain::Attachment| {
-        links.blob(&file.blob, file.name.as_deref(), &file.media_type, expires)
-    };
     let raw_type = "application/octet-stream";
+    let quarantines = &live.settings.quarantines;
+    let attachment = |file: &lodge_domain::Attachment| {
+        // Under quarantine a file is bytes and nothing that a browser has a program for (T48).
+        let held = file.policy(quarantines) == Some(AttachmentPolicy::Quarantine);
+        let media_type = if held { raw_type } else { &file.media_type };
+        links.blob(&file.blob, file.name.as_deref(), media_type, expires)
+    };
     let extras = EventExtras {
         external_id: conversation.and_then(|conversation| conversation.external_id.clone()),
         attachment_links: contact.attachments.iter().map(attachment).collect(),
@@ -51,6 +55,7 @@ pub(crate) fn event(
             .as_ref()
             .filter(|_| !masked)
             .and_then(|raw| links.blob(raw, None, raw_type, expires)),
+        quarantines: quarantines.clone(),
     };
     TicketEvent::contact_accepted(envelope, decision, acknowledgment, extras)
 }

@@ -2,9 +2,9 @@
 
 use crate::Templates;
 use jiff::SignedDuration;
-use lodge_domain::InboxName;
+use lodge_domain::{InboxName, Suspicion};
 use lodge_triage::Rules;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whom acknowledgments may answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,11 +84,45 @@ impl Default for RetentionSettings {
     }
 }
 
+/// How much one sender may bring at a time; 0 means that there is no such limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowanceSettings {
+    /// Contacts of one sender within `burst_window`; more are kept and collapsed.
+    pub burst: u64,
+    /// The same for senders that are programs.
+    pub burst_automated: u64,
+    /// The window of both.
+    pub burst_window: SignedDuration,
+    /// Bytes of originals and attachments that are kept of one sender within `bytes_window`.
+    pub sender_bytes: u64,
+    /// Bytes of originals and attachments that are kept of all senders of one brand within `bytes_window`.
+    pub brand_bytes: u64,
+    /// The window of both.
+    pub bytes_window: SignedDuration,
+}
+
+impl Default for AllowanceSettings {
+    fn default() -> Self {
+        Self {
+            burst: 200,
+            burst_automated: 200,
+            burst_window: SignedDuration::from_mins(10),
+            sender_bytes: 1 << 30,
+            brand_bytes: 50 << 30,
+            bytes_window: SignedDuration::from_hours(24),
+        }
+    }
+}
+
 /// What is known of an inbox beside its door.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxFacts {
     /// The language of its acknowledgments where the contact's is unknown.
     pub language: Option<String>,
+    /// Its own [`AllowanceSettings::burst`].
+    pub burst: Option<u64>,
+    /// Its own [`AllowanceSettings::burst_automated`].
+    pub burst_automated: Option<u64>,
 }
 
 /// Everything that a reload may change.
@@ -102,6 +136,10 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// The inboxes.
     pub inboxes: BTreeMap<InboxName, InboxFacts>,
+    /// What puts an attachment under quarantine.
+    pub quarantines: BTreeSet<Suspicion>,
+    /// How much one sender may bring at a time.
+    pub allowances: AllowanceSettings,
     /// How long replies are tried.
     pub reply_retry: SignedDuration,
     /// How long events are tried while the core answers.
@@ -115,6 +153,8 @@ impl Default for Settings {
             mask_cards: true,
             retention: RetentionSettings::default(),
             inboxes: BTreeMap::new(),
+            quarantines: Suspicion::ALL.into(),
+            allowances: AllowanceSettings::default(),
             reply_retry: SignedDuration::from_hours(48),
             forward_retry: SignedDuration::from_hours(24),
         }

@@ -1,6 +1,7 @@
 //! Lane Triage: an accepted contact, or a later event, becomes what the core gets; frozen from here on.
 
 use crate::acknowledge::{self, Circumstances, suppressed, verdict};
+use crate::burst;
 use crate::events;
 use crate::mask::mask_details;
 use crate::pipeline::Shared;
@@ -34,6 +35,9 @@ pub(crate) async fn envelope(shared: &Shared, claim: &Claim) -> Result<Ending, S
         // Erased meanwhile.
         return Ok(Ending::done(Vec::new()));
     };
+    if burst::is_held(&envelope.contact) {
+        return burst::triage(shared, &envelope).await;
+    }
     let place = envelope.receipt.conversation.clone();
     let conversation = shared.store.ledger.conversation(&work.brand, &place).await?;
     let live = shared.live();

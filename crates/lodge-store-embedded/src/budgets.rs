@@ -21,11 +21,12 @@ fn take(tx: &Tx<'_>, brand: &str, tallies: &[Tally], now: Timestamp) -> Result<B
             Some(window) => *window,
             None => current(tx, brand, tally, now)?,
         };
-        if taken >= int(tally.limit) {
+        let more = taken.saturating_add(int(tally.amount));
+        if more > int(tally.limit) {
             let label = tally.label.clone();
             return Ok(BudgetVerdict::Exhausted { label, until: codec::time(until)? });
         }
-        windows.insert(tally.key, (taken + 1, until));
+        windows.insert(tally.key, (more, until));
     }
     let upsert = "INSERT INTO budgets(key, brand, taken, until) VALUES (?1, ?2, ?3, ?4) \
                   ON CONFLICT(key, brand) DO UPDATE SET taken = ?3, until = ?4";

@@ -33,8 +33,8 @@ impl Budgets for RedisStore {
             let window = SignedDuration::try_from(tally.window).unwrap_or(SignedDuration::MAX);
             let until = now.checked_add(window).unwrap_or(Timestamp::MAX);
             // A double counts exactly up to here.
-            let limit = tally.limit.min(1 << 53);
-            call.arg(tally.key).arg(encode::time(until)).arg(limit.to_string());
+            let [limit, amount] = [tally.limit, tally.amount].map(|units| units.min(1 << 53).to_string());
+            call.arg(tally.key).arg(encode::time(until)).arg(limit).arg(amount);
         }
         let mut answer = reply::list(self.core.wire.call(&call).await?)?.into_iter();
         let damaged = || unreadable("the answer of budget");

@@ -168,7 +168,7 @@ fn inbox() -> InboxName {
 }
 
 fn two_a_minute() -> Tally {
-    Tally { key: [9; 32], label: "two".to_owned(), window: Duration::from_secs(60), limit: 2 }
+    Tally { key: [9; 32], label: "two".to_owned(), window: Duration::from_secs(60), limit: 2, amount: 1 }
 }
 
 /// A store that was used once, behind a proxy that can lose answers.

@@ -100,6 +100,10 @@ catalogue! {
     supplements: Family<ReasonLabels, Counter> = "supplements";
     /// Contacts put into quarantine.
     contacts_quarantined: Family<InboxLabels, Counter> = "contacts_quarantined";
+    /// Contacts that were kept and told to the core as a number only, because their sender sent too many.
+    contacts_collapsed: Family<InboxLabels, Counter> = "contacts_collapsed";
+    /// Contacts whose original was left at its source, because an allowance of bytes was used up.
+    contacts_over_bytes: Family<InboxLabels, Counter> = "contacts_over_bytes";
     /// Acknowledgments sent.
     acknowledgments_sent: Family<InboxLabels, Counter> = "acknowledgments_sent";
     /// Acknowledgments held back, by reason.

@@ -7,3 +7,4 @@ pub mod catalogue;
 pub mod failpoint;
 pub mod logging;
 pub mod redact;
+pub mod sampling;

@@ -11,9 +11,9 @@ mod secrets;
 pub use check::{Checked, CheckedCore, CheckedInbox, StoreUrl, Triage, template_files};
 pub use load::{Loaded, LoadedInbox, Place, SectionReader, load, load_text};
 pub use model::{
-    AcknowledgeTo, AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection,
-    LogFormatName, LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
-    TlsSection,
+    AcknowledgeTo, AcknowledgmentSection, AttachmentsSection, BlobSection, CoreSection, HoursSection,
+    InboxSection, LimitsSection, LogFormatName, LogSection, PrivacySection, RetentionSection, ServerSection,
+    SigningSection, StoreSection, TlsSection,
 };
 pub use problem::{FileProblem, Problems};
 pub use reference::{reference, schema};

@@ -19,4 +19,5 @@ decisions! {
     adr_0010 = "0010-feed-and-outbound-in-the-store";
     adr_0011 = "0011-effects";
     adr_0012 = "0012-fail-points";
+    adr_0013 = "0013-bursts";
 }

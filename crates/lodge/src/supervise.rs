@@ -2,6 +2,7 @@
 
 use lodge_channel::{Backoff, Task};
 use lodge_domain::ports::Entropy;
+use lodge_telemetry::sampling::Sampler;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,17 @@ async fn run(task: Task, close: &CancellationToken, entropy: &dyn Entropy) {
             () = close.cancelled() => return,
         }
     }
+}
+
+/// Tells every few seconds how many log lines were left out, for as long as the process lives.
+pub fn tell_left_out(sampler: Sampler) {
+    const EVERY: Duration = Duration::from_secs(10);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            sampler.tell();
+        }
+    });
 }
 
 #[cfg(test)]

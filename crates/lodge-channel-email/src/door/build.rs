@@ -65,7 +65,13 @@ pub(super) fn reader(settings: &EmailSettings, context: &Context) -> Result<Arc<
     };
     let worker = Worker::start(THREADS)
         .map_err(|error| problem(context, "provider", &format!("no threads: {error}")))?;
-    Ok(Arc::new(Reader::new(worker, surroundings, Arc::clone(&context.blobs), Arc::clone(&context.clock))))
+    Ok(Arc::new(Reader::new(
+        worker,
+        surroundings,
+        Arc::clone(&context.blobs),
+        Arc::clone(&context.clock),
+        Arc::clone(&context.intake),
+    )))
 }
 
 /// The account whose mailbox is read.

@@ -1,8 +1,10 @@
-//! Fetches mails: small ones together, big ones in slices, giants into blobs without ever being whole in memory (A11).
+//! Fetches mails: small ones together, big ones in slices, giants into blobs without ever being whole in memory (A11), if
+//! their senders' allowances have room for them (T32).
 
 use super::plan::{Batch, HEAD, MAIL_LIMIT, RAW_LIMIT, SLICE};
 use crate::error::MailError;
 use crate::imap::{Meta, Session};
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use lodge_domain::BlobRef;
@@ -44,11 +46,19 @@ impl From<BlobError> for FetchError {
     }
 }
 
+/// Says whether a giant may be kept.
+#[async_trait]
+pub(super) trait Grants: Send + Sync {
+    /// Whether `size` bytes of the mail that begins with `head` may be kept.
+    async fn grants(&self, meta: &Meta, head: &Bytes, size: u64) -> bool;
+}
+
 /// The mails of a batch that the server returned; a UID that is missing from the answer is not done.
 pub(super) async fn fetch(
     session: &mut Session,
     batch: &Batch,
     blobs: &dyn Blobs,
+    grants: &dyn Grants,
 ) -> Result<Vec<Mail>, FetchError> {
     match batch {
         Batch::Together(metas) => {
@@ -57,7 +67,7 @@ pub(super) async fn fetch(
             let mail = |meta: &Meta| bodies.get(&meta.uid).and_then(|raw| whole(meta, raw.clone()));
             Ok(metas.iter().filter_map(mail).collect())
         }
-        Batch::Alone(meta) => Ok(alone(session, meta, blobs).await?.into_iter().collect()),
+        Batch::Alone(meta) => Ok(alone(session, meta, blobs, grants).await?.into_iter().collect()),
     }
 }
 
@@ -75,14 +85,18 @@ fn whole(meta: &Meta, raw: Bytes) -> Option<Mail> {
     })
 }
 
-async fn alone(session: &mut Session, meta: &Meta, blobs: &dyn Blobs) -> Result<Option<Mail>, FetchError> {
+async fn alone(
+    session: &mut Session,
+    meta: &Meta,
+    blobs: &dyn Blobs,
+    grants: &dyn Grants,
+) -> Result<Option<Mail>, FetchError> {
     if meta.size > RAW_LIMIT {
         let head = session.slice(meta.uid, 0, HEAD).await?;
         return Ok(head.filter(|head| !head.is_empty()).map(|head| beginning(meta, head, meta.size, None)));
     }
     // Sizes are hints: what turns out to be bigger than it said is written out from there on.
-    let mut writer: Option<Box<dyn BlobWriter>> =
-        if meta.size > MAIL_LIMIT { Some(blobs.begin().await?) } else { None };
+    let mut writer: Option<Box<dyn BlobWriter>> = None;
     let mut memory = BytesMut::new();
     let mut length = 0_u64;
     loop {
@@ -93,17 +107,18 @@ async fn alone(session: &mut Session, meta: &Meta, blobs: &dyn Blobs) -> Result<
         length += slice.len() as u64;
         let last = (slice.len() as u64) < SLICE;
         match &mut writer {
-            Some(writer) => {
-                let room = (HEAD as usize).saturating_sub(memory.len());
-                memory.extend_from_slice(slice.get(..room.min(slice.len())).unwrap_or_default());
-                writer.write(slice).await?;
-            }
+            Some(writer) => writer.write(slice).await?,
             None => memory.extend_from_slice(&slice),
         }
-        if writer.is_none() && length > MAIL_LIMIT {
+        if writer.is_none() && !memory.is_empty() && length.max(meta.size) > MAIL_LIMIT {
+            let whole = memory.split().freeze();
+            let head = whole.slice(..whole.len().min(HEAD as usize));
+            if !grants.grants(meta, &head, length.max(meta.size)).await {
+                return Ok(Some(beginning(meta, head, length.max(meta.size), None)));
+            }
             let mut started = blobs.begin().await?;
-            started.write(Bytes::copy_from_slice(&memory)).await?;
-            memory.truncate(HEAD as usize);
+            started.write(whole).await?;
+            memory.extend_from_slice(&head);
             writer = Some(started);
         }
         if last {

@@ -1,15 +1,19 @@
 //! Files a batch of fetched mails: counted, understood, their blobs kept, accepted by the hallway in one call. Knows no
 //! server; the next batch is fetched meanwhile.
 
-use super::fetch::Mail;
+use super::cursor::Cursor;
+use super::fetch::{Grants, Mail};
 use super::quarantine::bury;
+use super::stub;
+use crate::imap::Meta;
 use crate::importer::Reader;
 use crate::understand::{Arrival, Understood};
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use lodge_channel::{Attempts, Context};
-use lodge_domain::ports::{BlobError, Refusal, StoreError};
+use lodge_domain::ports::{BlobError, BudgetVerdict, Refusal, StoreError};
 use lodge_domain::{BlobRef, Inbound, TraceKey};
 use lodge_telemetry::failpoint::pass;
 use std::collections::BTreeMap;
@@ -102,7 +106,7 @@ impl Filing {
         let keys: Vec<String> = mails.iter().map(|mail| self.place(mail.uid)).collect();
         self.attempts.begin(&keys).await?;
         pass("c4-mail-parsing");
-        let verdicts: Vec<(Mail, Verdict)> = stream::iter(mails)
+        let mut verdicts: Vec<(Mail, Verdict)> = stream::iter(mails)
             .map(|mail| {
                 let before = tries.get(&mail.uid).copied().unwrap_or(0);
                 let arrival = self.arrival(&mail, &backfill);
@@ -114,6 +118,9 @@ impl Filing {
             .buffered(THINKING)
             .collect()
             .await;
+        for (mail, verdict) in &mut verdicts {
+            self.within_allowance(mail, verdict).await;
+        }
         let (filed, inbound) = self.keep(verdicts).await?;
         pass("c3-mail-parsed");
         let accepted = if inbound.is_empty() { Ok(()) } else { self.accept(inbound).await };
@@ -157,6 +164,20 @@ impl Filing {
             Ok(understood) => Verdict::Understood(Box::new(understood)),
             Err(poison) if before + 1 >= Attempts::MOST => give_up(&poison.to_string()),
             Err(_) => Verdict::Poisoned,
+        }
+    }
+
+    /// Makes a stub of a mail for which an allowance of bytes has no room, and lets the mail stay where it is (T32).
+    async fn within_allowance(&self, mail: &mut Mail, verdict: &mut Verdict) {
+        let (Verdict::Understood(understood) | Verdict::Failed(understood, _)) = verdict else { return };
+        // A giant was asked for before it was fetched, and one that stays costs nothing.
+        if mail.truncated.is_some() || mail.stays {
+            return;
+        }
+        let Some(contact) = stub::contact(&understood.inbound) else { return };
+        let bytes = stub::cost(mail, understood);
+        if let BudgetVerdict::Exhausted { label, .. } = self.context.intake.grant(contact, bytes).await {
+            stub::reduce(mail, understood, &label, &self.place(mail.uid));
         }
     }
 
@@ -219,6 +240,26 @@ impl Filing {
                 () = self.context.shutdown.cancelled() => return Err(FilingError::Refused(Refusal::Closing)),
             }
         }
+    }
+}
+
+/// The allowances of the senders of giants; what lay there before us is an archive that its owner wants.
+pub(super) struct Purse<'a> {
+    pub(super) filing: &'a Filing,
+    pub(super) cursor: &'a Cursor,
+}
+
+#[async_trait]
+impl Grants for Purse<'_> {
+    async fn grants(&self, meta: &Meta, head: &Bytes, size: u64) -> bool {
+        let Filing { reader, context, .. } = self.filing;
+        let now = reader.now();
+        let received_at = meta.received.unwrap_or(now);
+        let backfill = self.cursor.is_backfill(received_at);
+        let arrival = Arrival { received_at, now, backfill, truncated: Some(size) };
+        let understood = reader.unparsed(head, &arrival, "only its sender is looked at");
+        let Some(contact) = stub::contact(&understood.inbound) else { return true };
+        context.intake.grant(contact, size).await == BudgetVerdict::Granted
     }
 }
 

@@ -3,7 +3,7 @@
 use super::after;
 use super::cursor::{Cursor, Place};
 use super::fetch::{FetchError, Mail, fetch};
-use super::filing::{Filed, Filing, FilingError};
+use super::filing::{Filed, Filing, FilingError, Purse};
 use super::gather;
 use super::outcome::{Memory, SyncError};
 use super::plan::{Batch, plan};
@@ -294,9 +294,10 @@ impl Sync<'_> {
         ready: Vec<Mail>,
     ) -> (Result<Vec<Mail>, FetchError>, Result<Filed, FilingError>) {
         let (session, blobs) = (&mut self.session, self.mailbox.context.blobs.as_ref());
+        let purse = Purse { filing: &self.filing, cursor: &self.cursor };
         let fetching = async move {
             match next {
-                Some(batch) => fetch(session, batch, blobs).await,
+                Some(batch) => fetch(session, batch, blobs, &purse).await,
                 None => Ok(Vec::new()),
             }
         };

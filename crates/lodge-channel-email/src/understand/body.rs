@@ -14,6 +14,8 @@ use flowed::unflow;
 pub(crate) struct File {
     pub(crate) name: Option<String>,
     pub(crate) original_name: Option<String>,
+    /// The name as it was sent, marks and gaps included: for judging, never for showing.
+    pub(crate) raw_name: Option<String>,
     pub(crate) media_type: String,
     pub(crate) content: Bytes,
     pub(crate) inline: bool,
@@ -270,6 +272,7 @@ impl Content {
             self.files.push(File {
                 name: clean::file_name(&name),
                 original_name: None,
+                raw_name: Some(name),
                 media_type: "application/octet-stream".to_owned(),
                 content: file.into(),
                 inline: false,

@@ -18,6 +18,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use jiff::SignedDuration;
+use lodge_channel::attachment_policy::judge;
 use lodge_domain::delivery::{OutboundState, RecipientState};
 use lodge_domain::{
     Assurance, Attachment, BlobRef, Body, Channel, ChannelAddress, Contact, DedupeKey, DeliveryReport, Flag,
@@ -268,6 +269,11 @@ impl<'a> Mail<'a> {
             blob: blob(&file.content),
             inline: file.inline,
             content_id: file.content_id.clone(),
+            judgement: Some(judge(
+                file.raw_name.as_deref().or(file.name.as_deref()),
+                &file.media_type,
+                &file.content,
+            )),
         });
         all.collect()
     }

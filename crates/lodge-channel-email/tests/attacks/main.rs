@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bombs;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod inert;

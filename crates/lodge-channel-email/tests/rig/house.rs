@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use lodge_channel::door::{Context, Door, Neighbour, Parts};
 use lodge_channel::{Health, Secret, SecretError, SecretSource};
 use lodge_channel_email::EmailSettings;
-use lodge_domain::ports::{Blobs, Clock, InboxState, Intake, Ledger, Outcome, Refusal};
+use lodge_domain::ports::{Blobs, BudgetVerdict, Clock, InboxState, Intake, Ledger, Outcome, Refusal};
 use lodge_domain::{
     BrandName, Candidate, Contact, EnvelopeId, Flag, Inbound, InboxId, InboxName, KeyRing, NodeName,
     Placement, Receipt, Timestamp,
@@ -45,6 +45,8 @@ impl SecretSource for Secrets {
 /// Files into the model store, and remembers what came.
 pub(crate) struct Hallway {
     store: ModelStore,
+    /// How many bytes may still be kept of all senders.
+    pub(crate) allowance: Mutex<u64>,
     /// How many of the next calls are refused.
     pub(crate) refusals: AtomicU32,
     filed: Mutex<Vec<(Contact, Receipt)>>,
@@ -75,6 +77,18 @@ impl Intake for Hallway {
         }
         Ok(outcomes)
     }
+
+    async fn grant(&self, _: &Contact, bytes: u64) -> BudgetVerdict {
+        let mut left = self.allowance.lock().unwrap();
+        let Some(rest) = left.checked_sub(bytes) else {
+            return BudgetVerdict::Exhausted {
+                label: "more than is left".to_owned(),
+                until: WallClock.now(),
+            };
+        };
+        *left = rest;
+        BudgetVerdict::Granted
+    }
 }
 
 /// The house.
@@ -102,6 +116,7 @@ impl House {
         let store = ModelStore::new(Arc::clone(&clock), Arc::new(SeededEntropy::new(7)));
         let hallway = Arc::new(Hallway {
             store: store.clone(),
+            allowance: Mutex::new(u64::MAX),
             refusals: AtomicU32::new(0),
             filed: Mutex::default(),
             skipped: Mutex::default(),

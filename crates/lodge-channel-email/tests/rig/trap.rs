@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lodge_channel::net::{Connector, Stream, TcpConnector};
 use lodge_domain::ports::{
-    BlobError, BlobWriter, Blobs, InboxState, Intake, Outcome, Refusal, StateValue, StoreError,
+    BlobError, BlobWriter, Blobs, BudgetVerdict, InboxState, Intake, Outcome, Refusal, StateValue, StoreError,
 };
-use lodge_domain::{BlobRef, Inbound, InboxId, Timestamp};
+use lodge_domain::{BlobRef, Contact, Inbound, InboxId, Timestamp};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,6 +59,10 @@ impl Intake for Trapped<dyn Intake> {
         let answer = self.0.accept(batch).await;
         self.1.step().await;
         answer
+    }
+
+    async fn grant(&self, contact: &Contact, bytes: u64) -> BudgetVerdict {
+        self.0.grant(contact, bytes).await
     }
 }
 

@@ -14,6 +14,9 @@ pub enum BlobError {
     /// There is one, but its content is not what its hash says.
     #[error("the blob is damaged")]
     Damaged,
+    /// An allowance has no room for it now: whoever has it keeps it, and tries again.
+    #[error("an allowance is used up: {0}")]
+    NoRoom(String),
     /// The place where blobs are kept does not answer or is full.
     #[error("the blob folder cannot be used: {0}")]
     Unavailable(String),

@@ -208,7 +208,7 @@ async fn e07_the_text_is_in_the_senders_language_and_templates_never_hold_it_up(
     let mut settings = Settings::default();
     settings.inboxes.insert(
         lodge_domain::InboxName::parse("support").unwrap(),
-        InboxFacts { language: Some("fr".to_owned()) },
+        InboxFacts { language: Some("fr".to_owned()), ..InboxFacts::default() },
     );
     let own = [(
         "de.txt".to_owned(),

@@ -167,6 +167,12 @@ impl House {
         Self { replier: Arc::clone(&self.replier), ..house }
     }
 
+    /// Another process over the same store and the same time.
+    pub(crate) fn over_again(house: &Self, settings: Settings) -> Self {
+        let entropy = Arc::new(SeededEntropy::new(10));
+        Self::over(&house.clock, entropy, Arc::clone(&house.store), settings, |_| {})
+    }
+
     fn over(
         clock: &Arc<ManualClock>,
         entropy: Arc<SeededEntropy>,

@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod forward;
 #[cfg(test)]
 mod hostile;

@@ -35,6 +35,7 @@ fn addition(n: u32, kind: SupplementKind, source: &str) -> Supplement {
         media_type: "audio/wav".to_owned(),
         blob: BlobRef { sha256, size: 9 },
         inline: false,
+        judgement: None,
         content_id: None,
     };
     Supplement {

@@ -277,6 +277,7 @@ impl SampleContact {
             blob,
             inline: false,
             content_id: None,
+            judgement: None,
         });
         self
     }

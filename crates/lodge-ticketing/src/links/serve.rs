@@ -35,7 +35,7 @@ async fn serve(State(links): State<Links>, Path(token): Path<String>) -> Respons
             tracing::error!(sha256 = target.blob.sha256, "a blob is damaged: restore it from a backup");
             refusal(StatusCode::INTERNAL_SERVER_ERROR)
         }
-        Err(BlobError::Unavailable(reason)) => {
+        Err(BlobError::Unavailable(reason) | BlobError::NoRoom(reason)) => {
             tracing::warn!(reason, "blobs cannot be read");
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

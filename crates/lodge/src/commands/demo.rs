@@ -38,7 +38,7 @@ const ADDRESS: &str = "support@lodge.example";
 /// # Errors
 /// Where the address is taken, or the temporary folder cannot be written.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    start(LogFormat::Text, &arguments.log);
+    start(LogFormat::Text, &arguments.log, 0);
     let shutdown = Shutdown::listen()?;
     let free = SocketAddr::from(([127, 0, 0, 1], 0));
     let listeners = Listeners::bind(arguments.listen, free).await?;

@@ -41,6 +41,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let temporary = |error: anyhow::Error| Temporary(format!("{error:#}"));
     let store = open_store(&checked, false).await.map_err(temporary)?;
     let building = Building::new(checked, store).await.map_err(temporary)?;
+    building.pipeline().ask_always();
     let Some(importer) = building.importer(&inbox)? else {
         return Err(
             Usage(format!("mails cannot go into inbox `{}`: it is no mail inbox", arguments.inbox)).into()

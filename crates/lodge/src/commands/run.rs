@@ -44,13 +44,20 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         LogFormatName::Json => LogFormat::Json,
         LogFormatName::Text => LogFormat::Text,
     };
-    start(format, &checked.log.level);
+    let sampler = start(format, &checked.log.level, checked.log.repeats);
+    if let Some(sampler) = &sampler {
+        supervise::tell_left_out(sampler.clone());
+    }
     let shutdown = Shutdown::listen()?;
     let mut listeners = Listeners::bind(checked.server.listen, checked.server.internal).await?;
     let Some(store) = patiently(&checked, &mut listeners, &shutdown).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    run_house(checked, store, listeners, shutdown, Some(path), |_| Ok(Router::new())).await
+    let ended = run_house(checked, store, listeners, shutdown, Some(path), |_| Ok(Router::new())).await;
+    if let Some(sampler) = sampler {
+        sampler.tell();
+    }
+    ended
 }
 
 /// The two listeners, bound before anything else: an address that is taken is told at once.
@@ -262,7 +269,7 @@ fn reload_on_hangup(building: Arc<Building>, path: PathBuf) -> anyhow::Result<()
             match read {
                 Ok(Ok(fresh)) => match building.reload(&fresh) {
                     Ok(()) => tracing::info!(
-                        "configuration reloaded: rules, queues, acknowledgments, templates, privacy, retention"
+                        "configuration reloaded: rules, queues, acknowledgments, templates, privacy, retention, limits, attachments"
                     ),
                     Err(error) => tracing::error!(
                         error = format!("{error:#}"),

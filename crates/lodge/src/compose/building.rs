@@ -18,7 +18,9 @@ use lodge_domain::ports::{
 use lodge_domain::{
     BlobRef, Contact, Conversation, Envelope, Inbound, InboxName, KeyRing, NodeName, Supplement,
 };
-use lodge_pipeline::{AcknowledgmentSettings, Audience, Facets, InboxFacts, Limits, Live, Parts, Pipeline};
+use lodge_pipeline::{
+    AcknowledgmentSettings, AllowanceSettings, Audience, Facets, Limits, Live, Parts, Pipeline,
+};
 use lodge_pipeline::{RetentionSettings, Settings, TemplateProblem, Templates};
 use lodge_ticketing::{SinkSettings, WebhookSink};
 use std::collections::BTreeMap;
@@ -334,15 +336,23 @@ pub(super) fn live(checked: &Checked) -> anyhow::Result<Live> {
         originals: signed(checked.retention.originals),
         ..RetentionSettings::default()
     };
-    let inboxes = checked
-        .inboxes
-        .iter()
-        .map(|(name, inbox)| (name.clone(), InboxFacts { language: inbox.language.clone() }));
+    let inboxes = checked.inboxes.iter().map(|(name, inbox)| (name.clone(), inbox.facts.clone()));
+    let limits = &checked.limits;
+    let allowances = AllowanceSettings {
+        burst: limits.burst,
+        burst_automated: limits.burst_automated,
+        burst_window: signed(limits.burst_window),
+        sender_bytes: limits.sender_mib.saturating_mul(1 << 20),
+        brand_bytes: limits.brand_mib.saturating_mul(1 << 20),
+        bytes_window: signed(limits.bytes_window),
+    };
     let settings = Settings {
         acknowledgment,
         mask_cards: checked.privacy.mask_cards,
         retention,
         inboxes: inboxes.collect::<BTreeMap<_, _>>(),
+        quarantines: checked.attachments.quarantine.clone(),
+        allowances,
         ..Settings::default()
     };
     let folder = section.templates.as_ref().map(|folder| checked.folder.join(folder));

@@ -2,14 +2,15 @@
 
 use super::load::{Loaded, Place};
 use super::model::{
-    AcknowledgmentSection, InboxSection, LogSection, PrivacySection, RetentionSection, ServerSection,
+    AcknowledgmentSection, AttachmentsSection, InboxSection, LimitsSection, LogSection, PrivacySection,
+    RetentionSection, ServerSection,
 };
 use super::problem::Problems;
 use super::secrets::Secrets;
 use lodge_channel::net::is_loopback;
 use lodge_channel::{Door, Secret, SecretSource};
 use lodge_domain::{BrandName, Hours, InboxId, InboxName, NodeName};
-use lodge_pipeline::Templates;
+use lodge_pipeline::{InboxFacts, Templates};
 use lodge_ticketing::signature::SigningSecrets;
 use lodge_triage::{InboxDefault, InboxDefaults, Queues, Rule, Rules};
 use secrecy::{ExposeSecret, SecretString};
@@ -47,8 +48,8 @@ pub struct CheckedInbox {
     pub id: InboxId,
     /// Its settings.
     pub door: Arc<dyn Door>,
-    /// Language of acknowledgments where none was detected.
-    pub language: Option<String>,
+    /// What the hallway knows of it.
+    pub facts: InboxFacts,
 }
 
 /// What triage decides by; known to compile.
@@ -94,6 +95,10 @@ pub struct Checked {
     pub privacy: PrivacySection,
     /// How long things are kept.
     pub retention: RetentionSection,
+    /// How much one sender may bring.
+    pub limits: LimitsSection,
+    /// What is put under quarantine.
+    pub attachments: AttachmentsSection,
     /// Logs.
     pub log: LogSection,
     /// Triage.
@@ -155,6 +160,8 @@ impl Loaded {
             acknowledgment: self.acknowledgment,
             privacy: self.privacy,
             retention: self.retention,
+            limits: self.limits,
+            attachments: self.attachments,
             log: self.log,
             triage,
             hours,
@@ -387,8 +394,9 @@ impl Loaded {
             }
             let brand = inbox.door.brand().cloned().unwrap_or_else(BrandName::unbranded);
             let id = InboxId { brand, name: name.clone() };
-            let (door, language) = (Arc::clone(&inbox.door), inbox.defaults.language.clone());
-            checked.insert(name.clone(), CheckedInbox { id, door, language });
+            let InboxSection { language, burst, burst_automated, .. } = inbox.defaults.clone();
+            let facts = InboxFacts { language, burst, burst_automated };
+            checked.insert(name.clone(), CheckedInbox { id, door: Arc::clone(&inbox.door), facts });
         }
         for (place, key, problem) in problems {
             self.problem(place, &key, problem.reason, problem.remedy);

@@ -1,8 +1,8 @@
 //! Reads the files: tables one by one, so that one wrong key hides no other.
 
 use super::model::{
-    AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection, LogSection, PrivacySection,
-    RetentionSection, ServerSection, SigningSection, StoreSection,
+    AcknowledgmentSection, AttachmentsSection, BlobSection, CoreSection, HoursSection, InboxSection,
+    LimitsSection, LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
 };
 use super::problem::{FileProblem, explain};
 use crate::channels;
@@ -40,6 +40,10 @@ pub struct Loaded {
     pub privacy: PrivacySection,
     /// `[retention]`.
     pub retention: RetentionSection,
+    /// `[limits]`.
+    pub limits: LimitsSection,
+    /// `[attachments]`.
+    pub attachments: AttachmentsSection,
     /// `[log]`.
     pub log: LogSection,
     /// `[hours.NAME]`.
@@ -241,13 +245,29 @@ impl File<'_> {
                     self.loaded.retention = section;
                 }
             }
+            "limits" => {
+                if let Some(section) = self.section(&name, value) {
+                    self.loaded.limits = section;
+                }
+            }
+            "attachments" => {
+                if let Some(section) = self.section(&name, value) {
+                    self.loaded.attachments = section;
+                }
+            }
             "log" => {
                 if let Some(section) = self.section(&name, value) {
                     self.loaded.log = section;
                 }
             }
-            "queue" => self.queues(value),
-            "hours" => self.hours(value),
+            "queue" => {
+                let queues = self.named("queue", value);
+                self.loaded.queues.extend(queues);
+            }
+            "hours" => {
+                let hours = self.named("hours", value);
+                self.loaded.hours.extend(hours);
+            }
             "rules" => self.rules(value),
             "inbox" => self.inboxes(value),
             "include" if main => {
@@ -257,33 +277,27 @@ impl File<'_> {
             }
             _ => {
                 const KNOWN: &str = "`server`, `store`, `blobs`, `core`, `signing`, `acknowledgment`, `privacy`, \
-                                     `retention`, `log`, `hours`, `queue`, `rules`, `inbox`, `include`";
+                                     `retention`, `limits`, `attachments`, `log`, `hours`, `queue`, `rules`, `inbox`, `include`";
                 let (reason, remedy) = explain(&format!("unknown field `{name}`, expected one of {KNOWN}"));
                 self.loaded.problem(place, &name, reason, remedy);
             }
         }
     }
 
-    fn queues(&mut self, value: Spanned<DeValue<'_>>) {
-        for (key, value) in self.entries("queue", value) {
+    /// The tables below `table`, each with its name.
+    fn named<T: DeserializeOwned>(
+        &mut self,
+        table: &str,
+        value: Spanned<DeValue<'_>>,
+    ) -> BTreeMap<String, T> {
+        let mut all = BTreeMap::new();
+        for (key, value) in self.entries(table, value) {
             let name = key.get_ref().clone().into_owned();
-            let path = format!("queue.{name}");
+            let path = format!("{table}.{name}");
             self.loaded.places.insert(path.clone(), self.place(key.span().start));
-            if let Some(queue) = self.section(&path, value) {
-                self.loaded.queues.insert(name, queue);
-            }
+            all.extend(self.section(&path, value).map(|section| (name, section)));
         }
-    }
-
-    fn hours(&mut self, value: Spanned<DeValue<'_>>) {
-        for (key, value) in self.entries("hours", value) {
-            let name = key.get_ref().clone().into_owned();
-            let path = format!("hours.{name}");
-            self.loaded.places.insert(path.clone(), self.place(key.span().start));
-            if let Some(hours) = self.section(&path, value) {
-                self.loaded.hours.insert(name, hours);
-            }
-        }
+        all
     }
 
     fn rules(&mut self, value: Spanned<DeValue<'_>>) {

@@ -1,10 +1,11 @@
 //! The tables of the configuration that belong to no channel. Doc comments are the reference's text.
 
 use lodge_channel::{OneOrMany, Secret};
-use lodge_domain::{Priority, TicketType};
+use lodge_domain::{Priority, Suspicion, TicketType};
 use lodge_triage::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// The two listeners.
@@ -216,6 +217,58 @@ impl Default for RetentionSection {
     }
 }
 
+/// How much one sender may bring at a time. Nothing is refused for it: what is too much is kept and told as a number, or left
+/// where it is. A sender is an address (or account, number, session) with what is known of its genuineness, at one inbox;
+/// archives do not count.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Contacts of one sender that become tickets one by one within `burst_window`. Further ones are kept, and when the window
+    /// ends the core gets one event for all of them, flagged `burst`, with their number in `details.burst.count` and the
+    /// reference by which `lodge trace` finds them. 0: no such limit.
+    pub burst: u64,
+    /// The same for senders that are programs, such as monitoring. 0: no such limit.
+    pub burst_automated: u64,
+    /// The window of `burst` and `burst_automated`; it starts with a sender's first contact.
+    pub burst_window: Span,
+    /// MiB of originals and attachments kept of one sender within `bytes_window`. A mail above it is filed as a stub (its
+    /// head, the beginning of its text, and a note; flagged `truncated`) and stays in the mailbox, unmoved and undeleted.
+    /// 0: no such limit.
+    pub sender_mib: u64,
+    /// The same for all senders of a brand together. 0: no such limit.
+    pub brand_mib: u64,
+    /// The window of `sender_mib` and `brand_mib`.
+    pub bytes_window: Span,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            burst: 200,
+            burst_automated: 200,
+            burst_window: Span::seconds(600),
+            sender_mib: 1024,
+            brand_mib: 50 * 1024,
+            bytes_window: Span::hours(24),
+        }
+    }
+}
+
+/// Files that come with contacts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttachmentsSection {
+    /// What puts a file under quarantine: it is kept and named in the event with `policy: "quarantine"` and the reasons, and
+    /// its link hands out plain bytes to save. Judged by name, declared type and first bytes; archives are not looked into.
+    pub quarantine: BTreeSet<Suspicion>,
+}
+
+impl Default for AttachmentsSection {
+    fn default() -> Self {
+        Self { quarantine: Suspicion::ALL.into() }
+    }
+}
+
 /// Logs, on standard error.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -224,11 +277,14 @@ pub struct LogSection {
     pub format: LogFormatName,
     /// Such as `info` or `lodge_pipeline=debug,info`.
     pub level: String,
+    /// How often a line that says the same (numbers and ids aside) is written in a minute; how many were left out is told
+    /// in a line of its own, and metrics count all. `debug` and `trace` are never left out. 0: nothing is. Read at start.
+    pub repeats: u64,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { format: LogFormatName::Json, level: "info".to_owned() }
+        Self { format: LogFormatName::Json, level: "info".to_owned(), repeats: 20 }
     }
 }
 
@@ -259,4 +315,8 @@ pub struct InboxSection {
     pub tags: Vec<String>,
     /// Language of acknowledgments where none was detected.
     pub language: Option<String>,
+    /// Its own `[limits] burst`.
+    pub burst: Option<u64>,
+    /// Its own `[limits] burst_automated`, such as 0 for an inbox that monitoring writes to.
+    pub burst_automated: Option<u64>,
 }

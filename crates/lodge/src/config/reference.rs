@@ -1,8 +1,8 @@
 //! The JSON Schema of the configuration and the reference, both made from the types that read it.
 
 use super::model::{
-    AcknowledgmentSection, BlobSection, CoreSection, HoursSection, InboxSection, LogSection, PrivacySection,
-    RetentionSection, ServerSection, SigningSection, StoreSection,
+    AcknowledgmentSection, AttachmentsSection, BlobSection, CoreSection, HoursSection, InboxSection,
+    LimitsSection, LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
 };
 use crate::channels;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
@@ -47,6 +47,8 @@ fn sections(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
         ("acknowledgment", generator.subschema_for::<AcknowledgmentSection>()),
         ("privacy", generator.subschema_for::<PrivacySection>()),
         ("retention", generator.subschema_for::<RetentionSection>()),
+        ("limits", generator.subschema_for::<LimitsSection>()),
+        ("attachments", generator.subschema_for::<AttachmentsSection>()),
         ("log", generator.subschema_for::<LogSection>()),
     ]
 }
@@ -82,9 +84,20 @@ pub fn reference() -> String {
     );
     let empty = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&empty);
-    for name in
-        ["server", "store", "blobs", "core", "signing", "acknowledgment", "privacy", "retention", "log"]
-    {
+    const NAMES: [&str; 11] = [
+        "server",
+        "store",
+        "blobs",
+        "core",
+        "signing",
+        "acknowledgment",
+        "privacy",
+        "retention",
+        "limits",
+        "attachments",
+        "log",
+    ];
+    for name in NAMES {
         if let Some(section) = properties.get(name) {
             table(&mut out, &schema, &format!("[{name}]"), section);
         }

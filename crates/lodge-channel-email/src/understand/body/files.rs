@@ -26,6 +26,7 @@ impl Content {
             self.files.push(File {
                 name: file.name.as_deref().and_then(clean::file_name),
                 original_name: None,
+                raw_name: file.name.clone(),
                 media_type: file
                     .media_type
                     .and_then(plain)
@@ -45,6 +46,7 @@ pub(super) fn file_of(part: &Part, html: &str) -> File {
     let shown =
         part.content_id.as_deref().is_some_and(|id| !id.is_empty() && html.contains(&format!("cid:{id}")));
     File {
+        raw_name: named.map(ToOwned::to_owned),
         original_name: named.filter(|n| cleaned.as_deref() != Some(*n)).map(|n| clean::line(n, 255)),
         name: cleaned.or_else(|| default_name(part)),
         media_type: part.media_type.clone(),

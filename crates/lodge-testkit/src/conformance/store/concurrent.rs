@@ -134,7 +134,7 @@ pub async fn claims_never_overlap(t: &dyn StoreUnderTest) {
 pub async fn budgets_never_overdraw(t: &dyn StoreUnderTest) {
     let tallies = [17, 1000].map(|limit| {
         let key = [u8::try_from(limit % 251).unwrap(); 32];
-        Tally { key, label: limit.to_string(), window: Duration::from_secs(60), limit }
+        Tally { key, label: limit.to_string(), window: Duration::from_secs(60), limit, amount: 1 }
     });
     let mut tasks = JoinSet::new();
     for asker in 0..100 {

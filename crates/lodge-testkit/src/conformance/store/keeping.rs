@@ -109,6 +109,7 @@ fn tally(key: u8, window: u64, limit: u64) -> Tally {
         label: format!("{limit} in {window} s"),
         window: Duration::from_secs(window),
         limit,
+        amount: 1,
     }
 }
 
@@ -151,6 +152,26 @@ pub async fn budgets_take_all_or_nothing(t: &dyn StoreUnderTest) {
     }
     assert!(matches!(take(&s, &[wide]).await, BudgetVerdict::Exhausted { .. }));
     assert_eq!(take(&s, &[]).await, BudgetVerdict::Granted);
+}
+
+/// Units are taken by the amount asked for; what does not fit takes nothing.
+pub async fn budgets_take_amounts(t: &dyn StoreUnderTest) {
+    let s = scene(t);
+    let bytes = |amount: u64| Tally { amount, ..tally(1, 60, 1 << 40) };
+    assert_eq!(take(&s, &[bytes(1 << 39)]).await, BudgetVerdict::Granted);
+    assert_eq!(take(&s, &[bytes((1 << 39) - 1)]).await, BudgetVerdict::Granted);
+    assert!(matches!(take(&s, &[bytes(2)]).await, BudgetVerdict::Exhausted { .. }));
+    assert_eq!(take(&s, &[bytes(0)]).await, BudgetVerdict::Granted);
+    assert_eq!(take(&s, &[bytes(1)]).await, BudgetVerdict::Granted, "what did not fit took nothing");
+    assert!(matches!(take(&s, &[bytes(1)]).await, BudgetVerdict::Exhausted { .. }));
+    assert!(matches!(take(&s, &[bytes(u64::MAX)]).await, BudgetVerdict::Exhausted { .. }));
+    s.clock.advance_secs(60);
+    assert_eq!(take(&s, &[bytes(1 << 40)]).await, BudgetVerdict::Granted);
+    // Twice the same key in one request: both count.
+    let twice = [Tally { amount: 3, ..tally(2, 60, 5) }, Tally { amount: 3, ..tally(2, 60, 5) }];
+    assert!(matches!(take(&s, &twice).await, BudgetVerdict::Exhausted { .. }));
+    let fits = [Tally { amount: 3, ..tally(2, 60, 5) }, Tally { amount: 2, ..tally(2, 60, 5) }];
+    assert_eq!(take(&s, &fits).await, BudgetVerdict::Granted);
 }
 
 /// A limit of nothing grants nothing.

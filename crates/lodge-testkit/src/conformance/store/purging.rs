@@ -143,7 +143,7 @@ pub async fn transient(t: &dyn StoreUnderTest) {
         Step { brand: s.brand.clone(), guard: Some(guard), effects: Vec::new() }
     };
     let window = Duration::from_secs(60);
-    let tally = Tally { key: [1; 32], label: "one".to_owned(), window, limit: 1 };
+    let tally = Tally { key: [1; 32], label: "one".to_owned(), window, limit: 1, amount: 1 };
     s.store.apply(guarded()).await.unwrap();
     s.store.take(&s.brand, std::slice::from_ref(&tally)).await.unwrap();
     s.store.acquire("mailbox", "gw-1", window).await.unwrap().unwrap();

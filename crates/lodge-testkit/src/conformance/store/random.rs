@@ -321,7 +321,7 @@ impl Pair {
         }
         let tally = |key: u8| {
             let window = Duration::from_secs(u64::from(key) * 30 + 30);
-            Tally { key: [key; 32], label: key.to_string(), window, limit: 2 }
+            Tally { key: [key; 32], label: key.to_string(), window, limit: 2, amount: 1 }
         };
         let tallies: Vec<_> = (0..self.dice.below(3) as u8 + 1).map(tally).collect();
         let real: BudgetVerdict = self.real.take(&self.brand, &tallies).await.unwrap();

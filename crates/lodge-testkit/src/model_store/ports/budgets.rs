@@ -20,10 +20,11 @@ impl Budgets for ModelStore {
                 if window.until <= now {
                     *window = fresh(tally);
                 }
-                if window.taken >= tally.limit {
+                let more = window.taken.saturating_add(tally.amount);
+                if more > tally.limit {
                     return BudgetVerdict::Exhausted { label: tally.label.clone(), until: window.until };
                 }
-                window.taken += 1;
+                window.taken = more;
             }
             state.budgets = taken;
             BudgetVerdict::Granted
