@@ -1,6 +1,6 @@
 //! Dialogues: what a caller hears, may press and may say, as configuration. Never speaks any provider's language.
 //!
-//! A [`Dialogue`] is read from TOML, checked by [`check`], and walked by [`machine`], a pure function from where a call is
+//! A [`Dialogue`] is read from TOML, checked by [`check()`], and walked by [`machine`], a pure function from where a call is
 //! and what the caller just did to what happens next.
 
 pub mod check;
