@@ -2,9 +2,11 @@
 //! loopback that answers as told.
 
 mod api;
+mod say;
 mod sign;
 
 pub(crate) use api::Api;
+pub(crate) use say::{item, messenger, reports, value, whatsapp};
 pub(crate) use sign::{PUBLIC_URL, forge, media_type, settings, sign};
 
 use axum::Router;
