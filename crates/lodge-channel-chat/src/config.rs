@@ -35,12 +35,6 @@ pub struct ChatSettings {
     /// What a form asks for before the first message: `name`, `email`.
     #[serde(default)]
     pub ask: Vec<Ask>,
-    /// Name of a guide (`guides/NAME.toml` beside the configuration) that asks and answers first.
-    #[serde(default)]
-    pub guide: Option<String>,
-    /// Folder of Markdown articles that the guide may answer from, relative to the configuration.
-    #[serde(default)]
-    pub articles: Option<String>,
     /// Characters in a message.
     #[serde(default = "text")]
     pub text: usize,

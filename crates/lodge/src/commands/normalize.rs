@@ -71,7 +71,7 @@ fn table(channel: Channel, provider: Option<&str>) -> anyhow::Result<String> {
     if channel == Channel::Social {
         let known = || format!("name the provider: {}", lodge_channel_social::PROVIDERS.join(", "));
         let table = provider.and_then(lodge_channel_social::scratch);
-        return Ok(table.with_context(|| Usage(known()))?);
+        return table.with_context(|| Usage(known()));
     }
     if provider.is_some_and(|provider| provider != "imap") {
         return Err(Usage("the provider of channel `email` is `imap`".to_owned()).into());
