@@ -42,3 +42,4 @@ mod smtp_refusals;
 mod support;
 mod threading;
 mod voice_calls;
+mod widget;

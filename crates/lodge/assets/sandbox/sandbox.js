@@ -68,6 +68,8 @@ function answer(letter, replyTo) {
   mail.elements.text.focus();
 }
 
+$("#chat").addEventListener("click", () => window.LodgeChat && window.LodgeChat.open());
+
 $("#anew").addEventListener("click", () => {
   delete mail.dataset.answering;
   delete mail.dataset.to;
@@ -115,7 +117,7 @@ function showMail(what) {
 function ticketFor(event) {
   const { conversation, reference } = event.ticket;
   if (!tickets.has(conversation)) {
-    const title = el("h3", {}, event.subject || "(no subject)");
+    const title = el("h3", {}, event.subject || (event.channel === "email" ? "(no subject)" : `${event.channel}: ${String(event.body?.text || "").slice(0, 60)}`));
     const entries = el("div", {});
     const box = el("textarea", { name: "text", required: true, rows: "2", "aria-label": `Answer ticket ${grouped(reference)}`, placeholder: "Answer as an agent…" });
     const note = el("output", { role: "status" });

@@ -60,7 +60,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let checked = load_text(&folder.path().join("lodge.toml"), &text).check()?;
     let store = open_store(&checked, true).await?;
     let page = |building: &Building| {
-        let inbox = building.checked().inboxes.values().next().context("the demo has an inbox")?;
+        let inboxes = &building.checked().inboxes;
+        let mail = inboxes.iter().find(|(name, _)| name.as_str() == "support");
+        let (_, inbox) = mail.context("the demo has a mail inbox")?;
         let importer = building.importer(inbox)?.context("mail has raw originals")?;
         let sandbox = Arc::new(Sandbox {
             address: ADDRESS.to_owned(),
@@ -128,6 +130,12 @@ authserv_ids = ["mx.sandbox.example"]
 host = "127.0.0.1"
 port = {smtp}
 tls = "none"
-"#
+[inbox.website.chat]
+origins = ["http://{public}", "http://localhost:{port}"]
+continue_by = "support"
+continue_after = 60
+ask = ["name", "email"]
+"#,
+        port = public.port(),
     )
 }

@@ -107,7 +107,7 @@ pub fn routes(sandbox: Arc<Sandbox>) -> Router {
 }
 
 async fn asset(kind: &'static str, text: &'static str) -> Response {
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_TYPE, kind),
