@@ -20,6 +20,7 @@ macro_rules! on_both_stores {
 
 mod bad_configuration;
 mod chat;
+mod chat_guide;
 mod commands;
 mod core_outage;
 mod crash_points;

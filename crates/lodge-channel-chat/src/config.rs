@@ -35,6 +35,13 @@ pub struct ChatSettings {
     /// What a form asks for before the first message: `name`, `email`.
     #[serde(default)]
     pub ask: Vec<Ask>,
+    /// Name of a guide (`guides/NAME.toml` beside the configuration): a bot that answers and asks before a person takes
+    /// over. Without one every message is a ticket's.
+    #[serde(default)]
+    pub guide: Option<String>,
+    /// Folder of Markdown articles that the guide may answer from, relative to the configuration.
+    #[serde(default)]
+    pub articles: Option<String>,
     /// Characters in a message.
     #[serde(default = "text")]
     pub text: usize,

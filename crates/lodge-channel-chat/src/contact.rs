@@ -8,6 +8,7 @@ use lodge_domain::{
     JoinCondition, NewEntry, Origin, Party, PartyHandle, ReturnPath, ThreadKey, ThreadKeyValue, TimelineId,
     TraceKey, digest_parts,
 };
+use lodge_guide::Learned;
 use serde_json::{Map, Value, json};
 
 /// Who speaks.
@@ -120,6 +121,33 @@ pub(crate) fn contact(inbox: &InboxId, timeline: TimelineId, visitor: &Visitor, 
         backfill: false,
         acknowledges_inline: false,
     }
+}
+
+/// What a guide learned as one contact; the same session makes the same one, whenever it is handed over.
+pub(crate) fn handed_over(
+    inbox: &InboxId,
+    visitor: &Visitor,
+    learned: &Learned,
+    (texts, files): (Vec<String>, Vec<KeptFile>),
+    at: Timestamp,
+) -> Contact {
+    let who = Visitor {
+        name: visitor.name.clone().or_else(|| learned.name.clone()),
+        email: visitor.email.clone().or_else(|| learned.email.clone()),
+        language: visitor.language.clone().or_else(|| Some(learned.language.clone())),
+        ..visitor.clone()
+    };
+    let said = Said { id: "guide", text: texts.join("\n\n"), files, at };
+    let mut contact = contact(inbox, TimelineId::of(&[]), &who, said);
+    // One hand-over a session, whatever was learned by the time it was tried first.
+    contact.dedupe.content = data_encoding::HEXLOWER.encode(&digest_parts(&[b"guide"]));
+    contact.entry = None;
+    contact.subject.clone_from(&learned.topic);
+    contact.trace_keys.clear();
+    if let Ok(value) = serde_json::to_value(learned) {
+        contact.details.insert("guide".to_owned(), value);
+    }
+    contact
 }
 
 /// The way back into the session; only the session's id, which is no secret that opens it.

@@ -1,13 +1,14 @@
 //! What all sockets of an inbox share.
 
+use crate::bot::Bot;
 use crate::config::{ChatSettings, FRAME, MESSAGE_WINDOW, SESSION_WINDOW};
 use crate::identity::IdentityKeys;
 use crate::protocol::Limits;
 use crate::registry::{Registry, Window};
 use jiff::Timestamp;
 use lodge_channel::{Context, FileLinks};
-use lodge_domain::ports::{Blobs, Clock, Entropy, Intake, Timelines};
-use lodge_domain::{Hours, InboxId, InboxName, KeyRing};
+use lodge_domain::ports::{Blobs, Clock, Entropy, InboxState, Intake, Leases, Timelines};
+use lodge_domain::{Hours, InboxId, InboxName, KeyRing, NodeName};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,10 @@ pub(crate) struct Desk {
     pub(crate) ask: Vec<&'static str>,
     pub(crate) identities: IdentityKeys,
     pub(crate) hours: Option<Hours>,
+    pub(crate) bot: Option<Bot>,
+    pub(crate) node: NodeName,
+    pub(crate) state: Arc<dyn InboxState>,
+    pub(crate) leases: Arc<dyn Leases>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) timelines: Arc<dyn Timelines>,
     pub(crate) blobs: Arc<dyn Blobs>,
@@ -38,7 +43,12 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// The desk of an inbox.
-    pub(crate) fn new(settings: &ChatSettings, identities: IdentityKeys, context: Context) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: &ChatSettings,
+        identities: IdentityKeys,
+        bot: Option<Bot>,
+        context: Context,
+    ) -> Arc<Self> {
         let hours = settings.hours.as_ref().and_then(|name| context.hours.get(name).cloned());
         Arc::new(Self {
             inbox: context.inbox,
@@ -46,6 +56,10 @@ impl Desk {
             settings: settings.clone(),
             identities,
             hours,
+            bot,
+            node: context.node,
+            state: context.state,
+            leases: context.leases,
             intake: context.intake,
             timelines: context.timelines,
             blobs: context.blobs,

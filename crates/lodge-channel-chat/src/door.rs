@@ -1,5 +1,6 @@
 //! The door of a chat inbox: checks its settings and builds what they describe.
 
+use crate::bot::{Bot, watch};
 use crate::config::ChatSettings;
 use crate::desk::Desk;
 use crate::follow::follow;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use lodge_channel::{BuildError, Context, Door, Health, Importer, Parts, Probe, Problem, SecretSource, Task};
 use lodge_domain::{BrandName, Channel, ChannelAddress, InboxName};
 use secrecy::ExposeSecret as _;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -63,6 +65,10 @@ impl Door for ChatSettings {
         problems
     }
 
+    fn check_files(&self, folder: &Path) -> Vec<Problem> {
+        Bot::load(self, folder).err().unwrap_or_default()
+    }
+
     fn hours(&self) -> Option<(&'static str, &str)> {
         self.hours.as_deref().map(|name| ("hours", name))
     }
@@ -93,7 +99,15 @@ impl Door for ChatSettings {
         let health =
             Health::new(context.inbox.name.clone(), self.address(), "sessions", Arc::clone(&context.clock));
         let shutdown = context.shutdown.clone();
-        let desk = Desk::new(self, identities, context);
+        let folder = context.folder.clone();
+        let bot = Bot::load(self, &folder).map_err(|problems| BuildError {
+            inbox: context.inbox.name.clone(),
+            problem: problems
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Problem::new("guide", "the guide cannot be used", "run `lodge check`")),
+        })?;
+        let desk = Desk::new(self, identities, bot, context);
         let sockets = TaskTracker::new();
         let (followed, reports) = (Arc::clone(&desk), Arc::clone(&health));
         let following = Task::new(format!("chat {}: news", desk.inbox.name), move || {
@@ -109,8 +123,15 @@ impl Door for ChatSettings {
                 Ok(())
             }
         });
+        let mut tasks = vec![following, goodbyes];
+        if desk.bot.is_some() {
+            let watched = Arc::clone(&desk);
+            tasks.push(Task::new(format!("chat {}: guide", desk.inbox.name), move || {
+                watch(Arc::clone(&watched))
+            }));
+        }
         Ok(Parts {
-            tasks: vec![following, goodbyes],
+            tasks,
             routes: Some(routes(&desk, sockets)),
             replier: Some(Arc::new(ChatReplier(desk))),
             health: vec![health],

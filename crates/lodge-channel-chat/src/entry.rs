@@ -85,10 +85,22 @@ impl Entry {
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
+    /// Reads a body that was encoded.
+    #[must_use]
+    pub fn decode_body(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_else(|_| Self::said(From::System, ""))
+    }
+
+    /// The same, of which no ticket was made.
+    #[must_use]
+    pub fn without_contact(self) -> Self {
+        Self { contact: None, ..self }
+    }
+
     /// Reads what was kept; an entry that cannot be read stands as an empty one, so that no number is missing.
     #[must_use]
     pub fn decode(kept: &TimelineEntry) -> Self {
-        serde_json::from_slice(&kept.body).unwrap_or_else(|_| Self::said(From::System, ""))
+        Self::decode_body(&kept.body)
     }
 
     /// The frame that tells it, as text.

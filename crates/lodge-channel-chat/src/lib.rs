@@ -8,6 +8,7 @@
 //! RFC 6455 (WebSocket), RFC 7515 and 7519 (signed-in visitors), RFC 9457 (refused uploads).
 #![warn(missing_docs)]
 
+mod bot;
 mod clean;
 pub mod config;
 mod contact;

@@ -29,6 +29,12 @@ pub(crate) struct SessionNote {
     /// The number they were told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<Reference>,
+    /// Where the guide is, as it keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guide: Option<serde_json::Value>,
+    /// The number of the last message that the guide answered.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) guided: u64,
     /// What they have read.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) read: u64,

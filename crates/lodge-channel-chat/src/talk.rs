@@ -1,10 +1,11 @@
 //! What a visitor's frames ask for: who they are, what they say, what they have read, the end.
 
+use crate::bot::Guided;
 use crate::clean;
 use crate::config::MESSAGE_WINDOW;
 use crate::contact::{Said, Visitor, contact};
 use crate::desk::Desk;
-use crate::entry::Entry;
+use crate::entry::{Entry, KeptFile};
 use crate::identity::Identity;
 use crate::note::SessionNote;
 use crate::protocol::{self, ClientFrame, Hello, Page, Say, ServerFrame};
@@ -129,6 +130,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             let words = "a file is unknown here; upload it again";
             return self.error("upload_refused", words, Some(&say.id), None).await;
         };
+        if desk.bot.is_some() && live.reference.is_none() {
+            return self.say_to_the_guide(&say.id, text, files).await;
+        }
         let said = Said { id: &say.id, text, files, at: desk.now() };
         let contact = contact(&desk.inbox, live.timeline, &live.visitor, said);
         let entry = contact.entry.clone();
@@ -142,6 +146,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
                 self.error("busy", "not taken yet; keep it and try again", Some(&say.id), wait).await
             }
         }
+    }
+
+    /// Appends what was said, which is durable then, and lets the guide answer.
+    async fn say_to_the_guide(&mut self, id: &str, text: String, files: Vec<KeptFile>) -> Result<(), End> {
+        let desk = Arc::clone(&self.desk);
+        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        let (timeline, mut visitor) = (live.timeline, live.visitor.clone());
+        let note = desk.note(&timeline).await?;
+        if !desk.is_guided(&note) {
+            // Another tab was handed over meanwhile.
+            if let Some(live) = self.live.as_mut() {
+                live.reference.clone_from(&note.reference);
+            }
+            return self.error("busy", "try again", Some(id), Some(Duration::from_secs(1))).await;
+        }
+        visitor.name = visitor.name.or(note.name);
+        let said = Said { id, text: text.clone(), files, at: desk.now() };
+        let Some(mut entry) = contact(&desk.inbox, timeline, &visitor, said).entry else { return Ok(()) };
+        entry.body = Entry::decode_body(&entry.body).without_contact().encode();
+        let numbers = desk.timelines.append(&desk.inbox.brand, vec![entry]).await?;
+        let seq = numbers.first().copied().unwrap_or(0);
+        let reference = match desk.guide(&visitor, seq, &text).await? {
+            Guided::Speaks => None,
+            Guided::HandedOver(receipt) => Some(receipt.reference),
+            Guided::Refused(refusal) => {
+                let wait = Some(refusal.retry_after());
+                return self.error("busy", "not taken yet; keep it and try again", Some(id), wait).await;
+            }
+        };
+        if let (Some(live), Some(reference)) = (self.live.as_mut(), &reference) {
+            live.reference = Some(reference.clone());
+        }
+        let frame = protocol::write(&ServerFrame::Accepted { id, seq, reference: reference.as_ref() });
+        if self.live.as_ref().is_some_and(|live| live.told >= seq) {
+            self.send_text(frame).await?;
+        } else {
+            self.tell_until(seq, Some(frame)).await?;
+        }
+        self.tell_news().await
     }
 
     /// Tells what was said meanwhile, and then that the message is durable.

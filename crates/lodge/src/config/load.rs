@@ -205,61 +205,17 @@ impl File<'_> {
             self.loaded.places.append(&mut lines);
         }
         match name.as_str() {
-            "server" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.server = section;
-                }
-            }
-            "store" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.store = section;
-                }
-            }
-            "blobs" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.blobs = section;
-                }
-            }
-            "core" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.core = section;
-                }
-            }
-            "signing" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.signing = section;
-                }
-            }
-            "acknowledgment" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.acknowledgment = section;
-                }
-            }
-            "privacy" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.privacy = section;
-                }
-            }
-            "retention" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.retention = section;
-                }
-            }
-            "limits" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.limits = section;
-                }
-            }
-            "attachments" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.attachments = section;
-                }
-            }
-            "log" => {
-                if let Some(section) = self.section(&name, value) {
-                    self.loaded.log = section;
-                }
-            }
+            "server" => self.put(&name, value, |loaded, section| loaded.server = section),
+            "store" => self.put(&name, value, |loaded, section| loaded.store = section),
+            "blobs" => self.put(&name, value, |loaded, section| loaded.blobs = section),
+            "core" => self.put(&name, value, |loaded, section| loaded.core = section),
+            "signing" => self.put(&name, value, |loaded, section| loaded.signing = section),
+            "acknowledgment" => self.put(&name, value, |loaded, section| loaded.acknowledgment = section),
+            "privacy" => self.put(&name, value, |loaded, section| loaded.privacy = section),
+            "retention" => self.put(&name, value, |loaded, section| loaded.retention = section),
+            "limits" => self.put(&name, value, |loaded, section| loaded.limits = section),
+            "attachments" => self.put(&name, value, |loaded, section| loaded.attachments = section),
+            "log" => self.put(&name, value, |loaded, section| loaded.log = section),
             "queue" => {
                 let queues = self.named("queue", value);
                 self.loaded.queues.extend(queues);
@@ -281,6 +237,18 @@ impl File<'_> {
                 let (reason, remedy) = explain(&format!("unknown field `{name}`, expected one of {KNOWN}"));
                 self.loaded.problem(place, &name, reason, remedy);
             }
+        }
+    }
+
+    /// Reads the table `name` and puts it where it belongs.
+    fn put<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        value: Spanned<DeValue<'_>>,
+        put: impl FnOnce(&mut Loaded, T),
+    ) {
+        if let Some(section) = self.section(name, value) {
+            put(self.loaded, section);
         }
     }
 
