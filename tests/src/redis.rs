@@ -1,9 +1,10 @@
 //! A redis-server of our own: free port, folder of its own, append-only file, nothing evicted.
 
 use crate::{needs, ports, process};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -49,7 +50,14 @@ impl RedisServer {
     /// Where it cannot be started.
     pub async fn revive(&mut self) -> Result<()> {
         self.process = launch(&self.folder, self.port, &self.extra).await?;
-        Ok(())
+        // It listens before it has read its data.
+        for _ in 0..500 {
+            if !self.command("PING").await?.contains("LOADING") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("redis is still reading its data after 10 s")
     }
 
     /// Sends one command and gives back the raw answer (the first piece that arrives).

@@ -28,7 +28,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 enum Greeted {
     Session {
         key: SessionKey,
-        note: SessionNote,
+        note: Box<SessionNote>,
         resumed: bool,
     },
     /// Refused: code, words, how long to wait.
@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         let desk = Arc::clone(&self.desk);
         let after = hello.after.unwrap_or(0);
         let (key, note, resumed) = match greet(&desk, &hello, self.client).await? {
-            Greeted::Session { key, note, resumed } => (key, note, resumed),
+            Greeted::Session { key, note, resumed } => (key, *note, resumed),
             Greeted::Refused(code, words, wait) => return self.error(code, words, None, wait).await,
         };
         let timeline = key.timeline(&desk.inbox);
@@ -366,7 +366,7 @@ async fn claimed(
     let (key, renews) = renewed(desk, key);
     // Who never said anything leaves nothing behind (T55): what they claim is kept with their first message.
     if note == SessionNote::default() || (name.is_none() && email.is_none() && !renews) {
-        return Ok(Greeted::Session { key, note, resumed });
+        return Ok(Greeted::Session { key, note: Box::new(note), resumed });
     }
     let (made, now) = (key.made, desk.now());
     let change = |note: &mut SessionNote| {
@@ -377,7 +377,7 @@ async fn claimed(
         }
     };
     let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
-    Ok(Greeted::Session { key, note, resumed })
+    Ok(Greeted::Session { key, note: Box::new(note), resumed })
 }
 
 /// A session of somebody the website vouches for: theirs, wherever they are.
@@ -402,7 +402,7 @@ async fn proven(
             let words = "this conversation was ended; start a new one";
             return Ok(Greeted::Refused("session_ended", words, None));
         }
-        return Ok(Greeted::Session { key, note, resumed: false });
+        return Ok(Greeted::Session { key, note: Box::new(note), resumed: false });
     }
     let (key, renews) = renewed(desk, key);
     let made = key.made;
@@ -415,7 +415,7 @@ async fn proven(
         }
     };
     let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
-    Ok(Greeted::Session { key, note, resumed })
+    Ok(Greeted::Session { key, note: Box::new(note), resumed })
 }
 
 type Known = (String, Timestamp);
