@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 on_both_stores!(
+    h01_random_drops_miss_and_repeat_nothing,
+    an_agents_writing_and_reading_are_shown,
     h02_a_message_is_a_ticket_and_an_agents_answer_comes_back,
     h01_who_was_away_is_told_everything_once,
     h04_who_left_is_answered_by_mail_and_continues_by_mail,
@@ -109,6 +111,76 @@ async fn h01_who_was_away_is_told_everything_once(store: Store) -> Result<()> {
     assert_eq!(seqs, [json!(6), json!(7)], "again from where it asks");
     let refused = Chat::open(&gateway.public, "website", json!({"session": format!("{session}x")})).await;
     assert!(refused.err().context("a forged secret opens nothing")?.to_string().contains("session_unknown"));
+    Ok(())
+}
+
+/// A visitor and an agent talk while the visitor's sockets break at random moments: every number comes once, in order.
+async fn h01_random_drops_miss_and_repeat_nothing(store: Store) -> Result<()> {
+    const ANSWERS: usize = 40;
+    let Some(house) = house(store).await? else { return Ok(()) };
+    let gateway = house.run().await?;
+    let mut chat = Chat::open(&gateway.public, "website", json!({})).await?;
+    let accepted = chat.say("m-0", "Hello").await?;
+    let reference = accepted["reference"].as_str().context("a reference")?.to_owned();
+    let (session, public) = (chat.session.clone(), gateway.public.clone());
+    let desk = house.desk()?;
+    let agent = tokio::spawn(async move {
+        for number in 0..ANSWERS {
+            let heard = desk.reply(&reference, &format!("answer {number:02}"), &format!("k{number}")).await?;
+            anyhow::ensure!(heard.status == 202, "{}", heard.body);
+        }
+        Ok(())
+    });
+    let (mut last, mut texts, mut said, mut sockets) = (1, Vec::new(), 1_u64, 0);
+    let mut dice = 20_261_121_u64;
+    while texts.len() < ANSWERS {
+        drop(chat);
+        chat = Chat::open(&public, "website", json!({"session": session, "after": last})).await?;
+        sockets += 1;
+        anyhow::ensure!(sockets < 500, "{} of {ANSWERS} after {sockets} sockets", texts.len());
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if (dice >> 40) % 3 == 0 && said < 18 {
+            // Sent and not waited for: accepted or not, the next socket sends it again if it must.
+            let id = format!("m-{said}");
+            chat.send(&json!({"t": "message", "id": id, "text": format!("question {said:02}")})).await?;
+        }
+        for _ in 0..(dice >> 33) % 7 {
+            let next = tokio::time::timeout(Duration::from_millis(300), chat.next()).await;
+            let Ok(frame) = next else { break };
+            let frame = frame?;
+            let Some(seq) = frame["seq"].as_u64() else { continue };
+            if frame["t"] == "accepted" && seq <= last {
+                continue;
+            }
+            assert_eq!(seq, last + 1, "in order, once: {frame}");
+            last = seq;
+            if frame["from"] == "agent" {
+                texts.push(frame["text"].as_str().unwrap_or_default().to_owned());
+            } else if frame["t"] == "accepted" || frame["from"] == "visitor" {
+                said += 1;
+            }
+        }
+    }
+    agent.await??;
+    let expected: Vec<String> = (0..ANSWERS).map(|number| format!("answer {number:02}")).collect();
+    assert_eq!(texts, expected);
+    house.core.audit()
+}
+
+async fn an_agents_writing_and_reading_are_shown(store: Store) -> Result<()> {
+    let Some(house) = house(store).await? else { return Ok(()) };
+    let gateway = house.run().await?;
+    let mut chat = Chat::open(&gateway.public, "website", json!({})).await?;
+    let accepted = chat.say("m-1", "Hello").await?;
+    let path = format!("/v1/conversations/{}/presence", accepted["reference"].as_str().unwrap_or_default());
+    house.exactly(1, 20).await?;
+    let desk = house.desk()?;
+    let heard = desk.post(&path, &json!({"state": "typing", "author": "Sam"}), &[]).await?;
+    assert_eq!(heard.status, 204, "{}", heard.body);
+    let typing = chat.until(|frame| frame["t"] == "typing").await?;
+    assert_eq!((&typing["from"], &typing["name"]), (&json!("agent"), &json!("Sam")));
+    assert_eq!(desk.post(&path, &json!({"state": "read"}), &[]).await?.status, 204);
+    assert!(chat.until(|frame| frame["t"] == "read").await?["seq"].as_u64() >= Some(1));
     Ok(())
 }
 

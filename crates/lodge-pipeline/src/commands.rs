@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lodge_domain::delivery::{OutboundKind, OutboundState};
 use lodge_domain::effect::Step;
 use lodge_domain::ports::{
-    CommandError, CoreCommands, History, Lookup, NewReply, ReplyQueued, StatusChange, StoreError,
+    CommandError, CoreCommands, Hint, History, Lookup, NewReply, ReplyQueued, StatusChange, StoreError,
 };
 use lodge_domain::ticket::ReplyState;
 use lodge_domain::{
@@ -157,6 +157,15 @@ impl CoreCommands for Desk {
             Effect::Change { conversation: from.id, change: Box::new(change) },
         ];
         self.apply(from.brand, effects).await
+    }
+
+    async fn show(&self, reference: &Reference, hint: Hint) -> Result<(), CommandError> {
+        let cannot = || CommandError::Impossible("this customer's channel shows no such thing".to_owned());
+        let conversation = self.conversation(reference).await?;
+        let conversation = self.survivor(&conversation).await?;
+        let path = conversation.return_path.ok_or_else(cannot)?;
+        let replier = self.0.replier(&path.inbox).ok_or_else(cannot)?;
+        if replier.hint(&path, &hint).await { Ok(()) } else { Err(cannot()) }
     }
 
     async fn history(&self, reference: &Reference) -> Result<History, CommandError> {

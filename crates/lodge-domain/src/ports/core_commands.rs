@@ -1,5 +1,6 @@
 //! Core to hallway: what the core ticket service may ask of us.
 
+use super::Hint;
 use crate::delivery::OutboundAttachment;
 use crate::ticket::ReplyState;
 use crate::{Conversation, ConversationStatus, Envelope, JournalLine, OutboundId, Reference};
@@ -83,6 +84,8 @@ pub trait CoreCommands: Send + Sync {
     async fn status(&self, reference: &Reference, change: StatusChange) -> Result<(), CommandError>;
     /// Lets later contacts of one conversation land on another.
     async fn merge(&self, from: &Reference, into: &Reference) -> Result<(), CommandError>;
+    /// Shows the customer something fleeting, where their channel can: an agent writes, or has read. May be lost.
+    async fn show(&self, reference: &Reference, hint: Hint) -> Result<(), CommandError>;
     /// Everything known about a conversation.
     async fn history(&self, reference: &Reference) -> Result<History, CommandError>;
 }

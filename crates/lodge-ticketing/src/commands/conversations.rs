@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use bytes::Bytes;
 use http::StatusCode;
 use lodge_domain::delivery::{OutboundKind, OutboundState, RecipientState};
-use lodge_domain::ports::{History, StatusChange};
+use lodge_domain::ports::{Hint, History, StatusChange};
 use lodge_domain::{
     Channel, Conversation, ConversationId, ConversationStatus, Decision, Envelope, EnvelopeId, Flag,
     JournalLine, OutboundId, OutboundRecord, Placement, Reference, Timestamp,
@@ -33,6 +33,20 @@ struct StatusBody {
 #[serde(deny_unknown_fields)]
 struct MergeBody {
     into: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresenceBody {
+    state: Presence,
+    author: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Presence {
+    Typing,
+    Read,
 }
 
 pub(super) async fn status(
@@ -67,6 +81,24 @@ pub(super) async fn merge(
     let body: MergeBody = read(&body)?;
     let into = Reference::parse(&body.into).ok_or_else(|| Problem::unknown("conversation"))?;
     shared.given.commands.merge(&from, &into).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn presence(
+    State(shared): State<Arc<Shared>>,
+    reference: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let reference = named(reference)?;
+    let body: PresenceBody = read(&body)?;
+    if body.author.as_ref().is_some_and(|author| author.chars().count() > 200) {
+        return Err(Problem::invalid("author has at most 200 characters"));
+    }
+    let hint = match body.state {
+        Presence::Typing => Hint::Typing { author: body.author },
+        Presence::Read => Hint::Read,
+    };
+    shared.given.commands.show(&reference, hint).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

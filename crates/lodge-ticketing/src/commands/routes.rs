@@ -10,12 +10,13 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 
 /// Every call: its method and path.
-pub const ROUTES: [(Method, &str); 7] = [
+pub const ROUTES: [(Method, &str); 8] = [
     (Method::POST, "/v1/conversations/{reference}/replies"),
     (Method::GET, "/v1/replies/{id}"),
     (Method::POST, "/v1/replies/{id}/resend"),
     (Method::PUT, "/v1/conversations/{reference}/status"),
     (Method::POST, "/v1/conversations/{reference}/merge"),
+    (Method::POST, "/v1/conversations/{reference}/presence"),
     (Method::GET, "/v1/conversations/{reference}"),
     (Method::GET, "/v1/events"),
 ];
@@ -23,12 +24,13 @@ pub const ROUTES: [(Method, &str); 7] = [
 /// The calls under `/v1`, each of them and every unknown path below behind the core's credentials.
 pub fn router(state: CommandsState) -> Router {
     let shared = Arc::new(Shared::new(state));
-    let handlers: [MethodRouter<Arc<Shared>>; 7] = [
+    let handlers: [MethodRouter<Arc<Shared>>; 8] = [
         post(replies::create),
         get(replies::state),
         post(replies::resend),
         put(conversations::status),
         post(conversations::merge),
+        post(conversations::presence),
         get(conversations::history),
         get(events::poll),
     ];

@@ -114,7 +114,13 @@ async fn states_and_merges_reach_the_pipeline() {
     let expected = [
         format!("status {reference} Closed Some(\"DESK-7\") Some(\"done\")"),
         format!("merge {reference} {reference}"),
+        format!("show {reference} Typing {{ author: Some(\"Sam\") }}"),
+        format!("show {reference} Read"),
     ];
+    for body in [r#"{"state":"typing","author":"Sam"}"#, r#"{"state":"read"}"#] {
+        let answer = house.call(Method::POST, &format!("{path}/presence"), body).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{body}");
+    }
     assert_eq!(house.calls(), expected);
     for body in [r#"{"status":"weird"}"#, r#"{"status":"open","ticket":"a\nb"}"#, r#"{"ticket":"x"}"#] {
         let answer = house.call(Method::PUT, &format!("{path}/status"), body).await;

@@ -12,6 +12,7 @@ fn body(path: &str) -> String {
     match path.rsplit('/').next() {
         Some("replies") => r#"{"text":"a"}"#.to_owned(),
         Some("status") => r#"{"status":"open"}"#.to_owned(),
+        Some("presence") => r#"{"state":"typing"}"#.to_owned(),
         Some("merge") => format!(r#"{{"into":"{}"}}"#, reference()),
         _ => String::new(),
     }

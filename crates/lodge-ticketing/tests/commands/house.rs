@@ -90,6 +90,10 @@ impl CoreCommands for FakeCore {
         self.record(format!("merge {from} {into}"))
     }
 
+    async fn show(&self, reference: &Reference, hint: Hint) -> Result<(), CommandError> {
+        self.record(format!("show {reference} {hint:?}"))
+    }
+
     async fn history(&self, reference: &Reference) -> Result<History, CommandError> {
         self.record(format!("history {reference}"))?;
         self.history.lock().unwrap().clone().ok_or(CommandError::Unknown("conversation"))
