@@ -139,7 +139,7 @@ async fn h01_random_drops_miss_and_repeat_nothing(store: Store) -> Result<()> {
         sockets += 1;
         anyhow::ensure!(sockets < 500, "{} of {ANSWERS} after {sockets} sockets", texts.len());
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if (dice >> 40) % 3 == 0 && said < 18 {
+        if (dice >> 40).is_multiple_of(3) && said < 18 {
             // Sent and not waited for: accepted or not, the next socket sends it again if it must.
             let id = format!("m-{said}");
             chat.send(&json!({"t": "message", "id": id, "text": format!("question {said:02}")})).await?;

@@ -5,6 +5,7 @@
 
 mod accept_embedded;
 mod accept_redis;
+mod chat;
 mod forward;
 mod imap;
 mod measure;
@@ -14,11 +15,16 @@ mod webhooks;
 
 use anyhow::Result;
 
-const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks"];
+const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks", "chat"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
+    if let [name, port] = asked.as_slice()
+        && name == chat::ECHO
+    {
+        return chat::echo(port.parse()?).await;
+    }
     if let Some(unknown) = asked.iter().find(|name| !BENCHES.contains(&name.as_str())) {
         anyhow::bail!("there is no bench `{unknown}`; there are: {}", BENCHES.join(", "));
     }
@@ -33,6 +39,7 @@ async fn main() -> Result<()> {
             "accept-redis" => accept_redis::run().await,
             "forward" => forward::run().await,
             "imap" => imap::run().await,
+            "chat" => chat::run().await,
             _ => webhooks::run().await,
         };
         if let Err(error) = outcome {
