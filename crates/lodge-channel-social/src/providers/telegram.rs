@@ -81,9 +81,9 @@ impl Settings for Telegram {
         let source = &*context.secrets;
         let tokens = self.secret_token.read(source).map_err(|error| unreadable("secret_token", error))?;
         let fits = |token: &SecretString| {
-            let token = token.expose_secret();
+            let letters = token.expose_secret().as_bytes();
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-            (1..=256).contains(&token.len()) && token.bytes().all(plain)
+            (1..=256).contains(&letters.len()) && letters.iter().copied().all(plain)
         };
         if !tokens.iter().all(fits) {
             let remedy = "take 1 to 256 letters, digits, `-` and `_`";
