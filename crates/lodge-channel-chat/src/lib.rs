@@ -16,6 +16,7 @@ mod desk;
 mod door;
 pub mod entry;
 mod follow;
+mod greet;
 pub mod identity;
 mod note;
 mod origins;
