@@ -1,28 +1,12 @@
-//! The settings of a voice inbox: one table, named after its provider.
+//! The settings of a voice inbox: one table, named after its provider. What every provider's table has is written once,
+//! here; a provider's file adds its own keys with [`table!`].
 
-use crate::providers::signalwire::SignalwireSettings;
-use crate::providers::twilio::TwilioSettings;
-use lodge_channel::Secret;
 use lodge_domain::BrandName;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
-use serde::{Deserialize, Deserializer};
-use std::borrow::Cow;
 use url::Url;
 
-/// `[inbox.NAME.voice.PROVIDER]`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum VoiceSettings {
-    /// Twilio.
-    Twilio(TwilioSettings),
-    /// SignalWire, by its compatibility API.
-    Signalwire(SignalwireSettings),
-}
-
-/// What all providers' settings have.
+/// What all providers' tables have.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Common<'s> {
-    pub(crate) provider: &'static str,
     pub(crate) dialogue: &'s str,
     pub(crate) brand: Option<&'s BrandName>,
     pub(crate) text_from: Option<&'s str>,
@@ -31,17 +15,62 @@ pub(crate) struct Common<'s> {
     pub(crate) abandoned: bool,
     pub(crate) anonymous: bool,
     pub(crate) api_base: Option<&'s Url>,
-    pub(crate) secrets: Vec<(&'static str, &'s Secret)>,
 }
 
-impl VoiceSettings {
-    pub(crate) fn common(&self) -> Common<'_> {
-        match self {
-            Self::Twilio(settings) => settings.common(),
-            Self::Signalwire(settings) => settings.common(),
-        }
-    }
+/// A table that has them; [`table!`] says so.
+pub(crate) trait Shared {
+    fn common(&self) -> Common<'_>;
 }
+
+/// A provider's table: its own keys, and those of all. One flat struct, so that an unknown key is an error where it stands.
+macro_rules! table {
+    ($(#[$about:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $key:ident: $value:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$doc])* pub $key: $value,)*
+            /// Where the provider's API is; its real address where nothing is named.
+            #[schemars(with = "Option<String>")]
+            pub api_base: Option<url::Url>,
+            /// The dialogue: `dialogues/NAME.toml` beside the configuration, else a built-in one of this name.
+            #[serde(default = "crate::config::hotline")]
+            pub dialogue: String,
+            /// The brand whose keys, budgets and conversations it uses.
+            pub brand: Option<lodge_domain::BrandName>,
+            /// The number that text messages go out from, where it is not the one that was called.
+            pub text_from: Option<String>,
+            /// Whether recordings are deleted at the provider once they are kept here.
+            #[serde(default)]
+            pub delete_recordings: bool,
+            /// Whether calls that nobody took become tickets.
+            #[serde(default = "crate::config::yes")]
+            pub missed: bool,
+            /// Whether calls become tickets whose caller hung up without leaving a message.
+            #[serde(default = "crate::config::yes")]
+            pub abandoned: bool,
+            /// Whether missed and abandoned calls with a withheld number become tickets.
+            #[serde(default = "crate::config::yes")]
+            pub anonymous: bool,
+        }
+
+        impl crate::config::Shared for $name {
+            fn common(&self) -> crate::config::Common<'_> {
+                crate::config::Common {
+                    dialogue: &self.dialogue,
+                    brand: self.brand.as_ref(),
+                    text_from: self.text_from.as_deref(),
+                    delete_recordings: self.delete_recordings,
+                    missed: self.missed,
+                    abandoned: self.abandoned,
+                    anonymous: self.anonymous,
+                    api_base: self.api_base.as_ref(),
+                }
+            }
+        }
+    };
+}
+pub(crate) use table;
 
 pub(crate) fn hotline() -> String {
     "hotline".to_owned()
@@ -49,49 +78,4 @@ pub(crate) fn hotline() -> String {
 
 pub(crate) fn yes() -> bool {
     true
-}
-
-/// A secret, or a list of those that are good while one is changed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secrets(pub(crate) Vec<Secret>);
-
-impl<'de> Deserialize<'de> for Secrets {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct References;
-        impl<'de> Visitor<'de> for References {
-            type Value = Secrets;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a secret or a list of secrets")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secrets, E> {
-                let one = serde::de::value::StrDeserializer::<E>::new(text);
-                Secret::deserialize(one).map(|secret| Secrets(vec![secret]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Secrets, A::Error> {
-                let all: Vec<Secret> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                if all.is_empty() {
-                    return Err(serde::de::Error::custom("the list of secrets is empty"));
-                }
-                Ok(Secrets(all))
-            }
-        }
-        deserializer.deserialize_any(References)
-    }
-}
-
-impl JsonSchema for Secrets {
-    fn schema_name() -> Cow<'static, str> {
-        "Secrets".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<Secret>();
-        json_schema!({
-            "description": "A reference to a secret, or a list of those that are good while one is changed over.",
-            "anyOf": [one, {"type": "array", "items": one, "minItems": 1}],
-        })
-    }
 }

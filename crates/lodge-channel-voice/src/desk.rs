@@ -3,150 +3,60 @@
 //!
 //! A callback is taken in this order: what was answered to it before, else one step of the dialogue, filing where that is
 //! due, and saving with compare-and-set; a gateway that lost the race begins anew with what the other one saved. Filing
-//! twice is harmless: a call's contact has one id.
+//! twice is harmless: a call's contact has one id. Orders go out after saving and are marked then: a gateway that dies in
+//! between is asked again by the provider, and gives the same orders.
 
-use crate::contact::{self, Filing, Outcome};
-use crate::dialect::{Addresses, Callback, Dialect, Facts, Voices};
-use crate::dialogue::{Call, Dialogue, Input, Learned, Moment, Then, Turn, advance};
-use crate::recordings::{Pending, Recordings};
+use crate::calls::{Calls, Given, Kept, refusal};
+use crate::contact::Outcome;
+use crate::dialect::{Dialect, Event, Facts, Heard, Manner, Words};
+use crate::dialogue::{Dialogue, Input, Message, Moment, Then, Turn, advance};
+use crate::filing::{Policy, object};
+use crate::places::{Place, Script};
+use crate::recordings::{Pending, Recordings, What};
 use async_trait::async_trait;
-use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use jiff::{SignedDuration, Timestamp};
 use lodge_channel::webhook::{Answer, Forged, Provider, Unverified, Verified};
-use lodge_domain::ports::{Clock, InboxState, Intake, Outcome as Accepted, Refusal, StoreError};
+use lodge_domain::ports::{Clock, Intake, Outcome as Accepted, Refusal};
 use lodge_domain::ticket::SupplementKind;
-use lodge_domain::{Inbound, InboxId, Placement, Reference, Supplement, TraceKey, digest_parts};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use lodge_domain::{Disposition, Inbound, InboxId, Timestamp};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a callback begins anew after another gateway was faster.
-const TRIES: usize = 16;
-/// The layout of what is kept.
-const VERSION: u32 = 1;
-/// A call that nothing was heard of for this long is over, whoever forgot to say so.
-const SILENT: SignedDuration = SignedDuration::from_mins(30);
-/// How long a call that is over is remembered, for callbacks that are repeated.
-const REMEMBERED: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const TRIES: usize = 16;
 /// The most answers kept of one call.
 const MOST_ANSWERS: usize = 128;
-
-/// Which calls become tickets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) missed: bool,
-    pub(crate) abandoned: bool,
-    pub(crate) anonymous: bool,
-}
 
 /// The voice inbox's side of its webhooks.
 pub(crate) struct Desk {
     pub(crate) inbox: InboxId,
+    /// The provider's name.
+    pub(crate) provider: &'static str,
     /// `https://…/hooks/{inbox}`.
     pub(crate) base: String,
     pub(crate) dialogue: Dialogue,
     pub(crate) dialect: Arc<dyn Dialect>,
     pub(crate) policy: Policy,
     pub(crate) intake: Arc<dyn Intake>,
-    pub(crate) state: Arc<dyn InboxState>,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recordings: Arc<Recordings>,
 }
 
-/// A call as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    version: u32,
-    pub(crate) facts: Facts,
-    pub(crate) call: Call,
-    pub(crate) began: Timestamp,
-    pub(crate) heard: Timestamp,
-    pub(crate) filed: Option<Filed>,
-    status: Option<String>,
-    /// Answers by the digest of what they answer.
-    answers: Vec<(String, String)>,
-}
-
-/// How a call was filed.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Filed {
-    /// `None` where the settings say that such a call is no ticket.
-    reference: Option<Reference>,
-    /// What the contact says.
-    learned: Learned,
-}
-
-/// The provider's word for how a call stands, and how long it took in seconds.
-type Status<'s> = (&'s str, Option<u32>);
-
-pub(crate) fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
-pub(crate) fn key(call: &str) -> String {
-    // A provider's id is short and plain; whatever is not becomes its hash.
-    let plain = call.len() <= 64
-        && call.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':'));
-    if plain {
-        format!("call/{call}")
-    } else {
-        format!("call/~{}", HEXLOWER.encode(&digest_parts(&[call.as_bytes()])))
-    }
-}
-
-fn refusal(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::Busy => Refusal::Busy { retry_after: Duration::from_secs(1) },
-        StoreError::Closed => Refusal::Closing,
-        error => Refusal::Unavailable { reason: error.to_string(), retry_after: Duration::from_secs(5) },
-    }
-}
-
 impl Desk {
-    /// The call as it is kept, and its version; a fresh one where nothing is.
-    async fn load(&self, facts: &Facts) -> Result<(Kept, u64), Refusal> {
-        let stored = self.state.load(&self.inbox, &key(&facts.id)).await.map_err(|error| refusal(&error))?;
-        let now = self.clock.now();
-        let version = stored.as_ref().map_or(0, |stored| stored.version);
-        let known = stored.and_then(|stored| serde_json::from_slice::<Kept>(&stored.value).ok());
-        let fresh = || Kept {
-            version: VERSION,
-            facts: facts.clone(),
-            call: Call::begin(&self.dialogue),
-            began: now,
-            heard: now,
-            filed: None,
-            status: None,
-            answers: Vec::new(),
-        };
-        Ok((known.unwrap_or_else(fresh), version))
-    }
-
-    /// Whether it was saved; another gateway may have been faster.
-    async fn save(&self, kept: &mut Kept, version: u64) -> Result<bool, Refusal> {
-        kept.heard = self.clock.now();
-        let value =
-            serde_json::to_vec(kept).map_err(|error| refusal(&StoreError::Unreadable(error.to_string())))?;
-        let saved = self.state.save(&self.inbox, &key(&kept.facts.id), version, Bytes::from(value)).await;
-        saved.map(|saved| saved.is_some()).map_err(|error| refusal(&error))
-    }
-
-    /// One step of the dialogue.
+    /// What is answered to what the caller did.
     async fn turn(
         &self,
         facts: &Facts,
         (number, input, gone): (Option<u32>, &Input, bool),
         digest: &str,
-    ) -> Result<String, Refusal> {
+    ) -> Result<Answer, Refusal> {
         for _ in 0..TRIES {
-            let (mut kept, version) = self.load(facts).await?;
-            if let Some((_, answer)) = kept.answers.iter().find(|(known, _)| known == digest) {
-                return Ok(answer.clone());
+            let (mut kept, version) = self.calls.load(facts, &self.dialogue).await?;
+            if let Some(given) = kept.answers.iter().find(|given| given.to == digest) {
+                let given = given.clone();
+                return self.give(facts, given).await;
             }
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
@@ -156,16 +66,56 @@ impl Desk {
                 let outcome = if gone { Outcome::Abandoned } else { Outcome::Completed };
                 self.end(&mut kept, outcome, None).await?;
             }
-            let addresses = Addresses { base: &self.base, call: &facts.id, turn: kept.call.turn };
-            let answer = self.dialect.answer(&turn, &Voices(&self.dialogue.voices), &addresses);
+            let turns = kept.call.turn;
+            let script =
+                Script { base: &self.base, call: &facts.id, turn: turns, voices: &self.dialogue.voices };
+            let answer = self.dialect.write(&turn, &script);
+            // Who is gone is ordered nothing.
+            let done = gone || self.dialect.manner() != Manner::Orders;
+            let given = Given { to: digest.to_owned(), answer, done };
             if kept.answers.len() < MOST_ANSWERS {
-                kept.answers.push((digest.to_owned(), answer.clone()));
+                kept.answers.push(given.clone());
             }
-            if self.save(&mut kept, version).await? {
-                return Ok(answer);
+            if self.calls.save(&mut kept, version).await? {
+                return self.give(facts, given).await;
             }
         }
         Err(Refusal::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Gives an answer: as a document, or by carrying its orders out where nobody did yet.
+    async fn give(&self, facts: &Facts, given: Given) -> Result<Answer, Refusal> {
+        if let Manner::Document(media_type) = self.dialect.manner() {
+            return Ok(Answer::with(media_type, given.answer));
+        }
+        if !given.done {
+            match self.dialect.order(facts, &given.answer).await {
+                Ok(()) => {}
+                // The call is not there any more, or never will do that: asking again would not help anybody.
+                Err(error) if error.disposition == Disposition::Never => {
+                    tracing::info!(inbox = %self.inbox.name, %error, "a call's orders were not taken");
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Err(Refusal::Unavailable { reason, retry_after: Duration::from_secs(1) });
+                }
+            }
+            self.mark_done(facts, &given.to).await?;
+        }
+        Ok(Answer::empty(axum::http::StatusCode::OK))
+    }
+
+    async fn mark_done(&self, facts: &Facts, digest: &str) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let (mut kept, version) = self.calls.load(facts, &self.dialogue).await?;
+            let Some(given) = kept.answers.iter_mut().find(|given| given.to == digest) else { return Ok(()) };
+            given.done = true;
+            if self.calls.save(&mut kept, version).await? {
+                return Ok(());
+            }
+        }
+        // Somebody else is busy with the call; the same orders given twice are the same to the provider.
+        Ok(())
     }
 
     /// The dialogue's step, with the contact filed in the midst of it where it asks for that. Who is gone hears nothing, and
@@ -193,116 +143,16 @@ impl Desk {
         Ok(turn)
     }
 
-    /// The call is over: it is filed, and what came after it was filed is added. Whether the contact was made just now.
-    async fn end(
-        &self,
-        kept: &mut Kept,
-        outcome: Outcome,
-        status: Option<Status<'_>>,
-    ) -> Result<bool, Refusal> {
-        let mut fresh = false;
-        if kept.filed.is_none() {
-            let left = !kept.call.learned.messages.is_empty();
-            fresh = self.file(kept, if left { Outcome::Voicemail } else { outcome }, status).await?;
-        }
-        let Some(filed) = &kept.filed else { return Ok(fresh) };
-        if filed.reference.is_some() && filed.learned != kept.call.learned {
-            let details = contact::learned(&kept.call.learned);
-            self.supplement(&kept.facts, SupplementKind::Status, "learned", details).await?;
-            let learned = kept.call.learned.clone();
-            kept.filed.iter_mut().for_each(|filed| filed.learned = learned.clone());
-        }
-        Ok(fresh)
-    }
-
-    /// Files the call; whether a contact was made just now.
-    async fn file(
-        &self,
-        kept: &mut Kept,
-        outcome: Outcome,
-        status: Option<Status<'_>>,
-    ) -> Result<bool, Refusal> {
-        if let Some(reason) = self.unwanted(kept, outcome) {
-            let skipped = Inbound::Skipped {
-                inbox: self.inbox.clone(),
-                reason: reason.to_owned(),
-                trace_keys: vec![TraceKey(kept.facts.id.clone())],
-            };
-            self.intake.accept(vec![skipped]).await?;
-            kept.filed = Some(Filed { reference: None, learned: kept.call.learned.clone() });
-            return Ok(false);
-        }
-        let filing = Filing {
-            inbox: &self.inbox,
-            provider: self.dialect.name(),
-            facts: &kept.facts,
-            learned: &kept.call.learned,
-            language: &kept.call.language,
-            outcome,
-            began: kept.began,
-            status,
-        };
-        let accepted = self.intake.accept(vec![Inbound::Contact(Box::new(filing.contact()))]).await?;
-        let Some(Accepted::Accepted(receipt)) = accepted.into_iter().next() else {
-            return Err(Refusal::Busy { retry_after: Duration::from_secs(1) });
-        };
-        // Filed before, by a gateway that lost the race or did not live to say so: what that one knew may have been less.
-        let duplicate = receipt.placement == Placement::Duplicate;
-        let learned = if duplicate { Learned::default() } else { kept.call.learned.clone() };
-        kept.filed = Some(Filed { reference: Some(receipt.reference.clone()), learned });
-        Ok(!duplicate)
-    }
-
-    /// Why such a call is no ticket, where the settings say so.
-    fn unwanted(&self, kept: &Kept, outcome: Outcome) -> Option<&'static str> {
-        let Policy { missed, abandoned, anonymous } = self.policy;
-        match outcome {
-            Outcome::Missed if !missed => Some("a missed call"),
-            Outcome::Abandoned if !abandoned => Some("an abandoned call"),
-            Outcome::Missed | Outcome::Abandoned if !anonymous && kept.facts.from.is_none() => {
-                Some("an anonymous caller who left nothing")
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) async fn supplement(
-        &self,
-        facts: &Facts,
-        kind: SupplementKind,
-        source: &str,
-        details: Map<String, Value>,
-    ) -> Result<(), Refusal> {
-        let supplement = Supplement {
-            inbox: self.inbox.clone(),
-            of: contact::envelope(&self.inbox, &facts.id),
-            kind,
-            source: source.to_owned(),
-            details,
-            attachments: Vec::new(),
-            trace_keys: Vec::new(),
-            at: self.clock.now(),
-        };
-        self.intake.accept(vec![Inbound::Supplement(Box::new(supplement))]).await.map(drop)
-    }
-
-    /// The call's last state: what was learned is filed, whatever happened before.
-    async fn last(&self, facts: &Facts, status: &str, seconds: Option<u32>) -> Result<(), Refusal> {
+    /// A message was recorded, whoever tells of it first: the provider's callback, or the dialogue's next step.
+    async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
         for _ in 0..TRIES {
-            let (mut kept, version) = self.load(facts).await?;
-            if kept.status.as_deref() == Some(status) {
+            let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
+            let Some((mut kept, version)) = known else { return Ok(()) };
+            // What was filed is told of by the recording's own supplement.
+            if kept.filed.is_some() || !kept.call.learned.remember(message.clone()) {
                 return Ok(());
             }
-            let outcome = if kept.call.turn == 0 { Outcome::Missed } else { Outcome::Abandoned };
-            kept.call.ended = true;
-            let told = self.end(&mut kept, outcome, Some((status, seconds))).await?;
-            let is_ticket = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
-            if is_ticket && !told {
-                let details = object(json!({"status": status, "duration": seconds}));
-                self.supplement(facts, SupplementKind::Status, &format!("status/{status}"), details).await?;
-            }
-            kept.status = Some(status.to_owned());
-            if self.save(&mut kept, version).await? {
+            if self.calls.save(&mut kept, version).await? {
                 return Ok(());
             }
         }
@@ -310,91 +160,66 @@ impl Desk {
     }
 
     async fn take(&self, request: &Verified<'_>) -> Result<Answer, Refusal> {
-        let Some((facts, callback)) = self.dialect.read(request) else {
+        let Some(Heard { facts, events }) = self.dialect.read(request) else {
             return Ok(Answer::empty(axum::http::StatusCode::BAD_REQUEST));
         };
-        match callback {
-            Callback::Turn { number, input, gone } => {
-                let token = request.request().header(self.dialect.idempotency_header()).unwrap_or_default();
-                let parts = [request.request().target().as_bytes(), request.body(), token.as_bytes()];
-                let digest = HEXLOWER.encode(&digest_parts(&parts)[..16]);
-                let answer = self.turn(&facts, (number, &input, gone), &digest).await?;
-                return Ok(Answer::with(self.dialect.media_type(), answer));
+        let mut answer = None;
+        for event in events {
+            match event {
+                Event::Turn { number, input, gone } => {
+                    let digest = HEXLOWER.encode(&self.dialect.sameness(request)[..16]);
+                    answer = Some(self.turn(&facts, (number, &input, gone), &digest).await?);
+                }
+                Event::Ended { status, seconds } => self.last(&facts, &status, seconds).await?,
+                event => self.later(&facts, event).await?,
             }
-            Callback::Status { status, last: true, seconds } => {
-                self.last(&facts, &status, seconds).await?;
+        }
+        Ok(answer.unwrap_or_else(|| self.dialect.nothing()))
+    }
+
+    /// What comes of a recording, whenever it comes.
+    async fn later(&self, facts: &Facts, event: Event) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        match event {
+            Event::Recording { id, address: Some(address), seconds, .. } => {
+                self.recorded(facts, &Message { id: id.clone(), seconds }).await?;
+                let pending = Pending::new(facts.clone(), What::Recording { seconds }, id, address, now);
+                self.recordings.keep(&pending).await.map_err(|error| refusal(&error))
             }
-            Callback::Recording { id, address: Some(address), seconds, .. } => {
-                let now = self.clock.now();
-                self.recordings
-                    .keep(&Pending::new(facts, id, address, seconds, now))
-                    .await
-                    .map_err(|e| refusal(&e))?;
-            }
-            Callback::Recording { id, address: None, state, .. } => {
+            Event::Recording { id, address: None, state, .. } => {
+                let source = format!("recording/{id}/{state}");
                 let details = object(json!({"recording_id": id, "state": state}));
-                self.supplement(
-                    &facts,
-                    SupplementKind::Recording,
-                    &format!("recording/{id}/{state}"),
-                    details,
-                )
-                .await?;
+                self.supplement(facts, SupplementKind::Recording, &source, details).await
             }
-            Callback::Transcript { id, recording, text, confidence, state } => {
+            Event::Transcript { id, recording, words: Words::At(address), .. } => {
+                let pending = Pending::new(facts.clone(), What::Words { recording }, id, address, now);
+                self.recordings.keep(&pending).await.map_err(|error| refusal(&error))
+            }
+            Event::Transcript { id, recording, words, confidence, state } => {
+                let text = if let Words::Here(text) = words { Some(text) } else { None };
+                let source = format!("transcript/{id}/{state}");
                 let details = object(json!({
                     "transcript_id": id, "recording_id": recording, "text": text, "confidence": confidence, "state": state,
                 }));
-                self.supplement(
-                    &facts,
-                    SupplementKind::Transcript,
-                    &format!("transcript/{id}/{state}"),
-                    details,
-                )
-                .await?;
+                self.supplement(facts, SupplementKind::Transcript, &source, details).await
             }
-            Callback::Status { .. } | Callback::Nothing => {}
+            Event::Turn { .. } | Event::Ended { .. } => Ok(()),
         }
-        Ok(self.dialect.nothing())
-    }
-
-    /// Files calls whose end was never told, and forgets those that are long over; how many were filed.
-    pub(crate) async fn sweep(&self) -> Result<usize, Refusal> {
-        let all = self.state.list(&self.inbox, "call/").await.map_err(|error| refusal(&error))?;
-        let now = self.clock.now();
-        let mut filed = 0;
-        for (key, stored) in all {
-            let Ok(mut kept) = serde_json::from_slice::<Kept>(&stored.value) else { continue };
-            let silent = now.duration_since(kept.heard);
-            let over = kept.call.ended && kept.filed.is_some();
-            if over && silent >= REMEMBERED {
-                self.state.remove(&self.inbox, &key).await.map_err(|error| refusal(&error))?;
-            } else if !over && silent >= SILENT {
-                kept.call.ended = true;
-                self.end(&mut kept, Outcome::Abandoned, Some(("unknown", None))).await?;
-                self.save(&mut kept, stored.version).await?;
-                filed += 1;
-            }
-        }
-        Ok(filed)
     }
 }
 
 #[async_trait]
 impl Provider for Desk {
     fn serves(&self, below: &str) -> bool {
-        let turn = below.strip_prefix("turn/").map(|turn| turn.strip_suffix("/none").unwrap_or(turn));
-        matches!(below, "" | "status" | "recording" | "transcript")
-            || turn
-                .is_some_and(|turn| (1..=4).contains(&turn.len()) && turn.bytes().all(|b| b.is_ascii_digit()))
+        Place::of(below).is_some()
     }
 
     fn media_types(&self) -> &[&str] {
-        &["application/x-www-form-urlencoded"]
+        self.dialect.media_types()
     }
 
     fn signs_get(&self) -> bool {
-        true
+        self.dialect.signs_get()
     }
 
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {

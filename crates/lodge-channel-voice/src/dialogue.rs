@@ -3,6 +3,7 @@
 //! A [`Dialogue`] is read from TOML, checked by [`check()`], and walked by [`machine`], a pure function from where a call is
 //! and what the caller just did to what happens next.
 
+pub mod call;
 pub mod check;
 pub mod draw;
 mod hours;
@@ -10,9 +11,10 @@ pub mod machine;
 pub mod settings;
 mod words;
 
+pub use call::{Call, Learned, Message, Spoken};
 pub use check::{Flaw, check, is_e164};
 pub use draw::draw;
-pub use machine::{Call, Ears, Input, Learned, Line, Message, Moment, Sound, Spoken, Then, Turn, advance};
+pub use machine::{Ears, Input, Line, Moment, Sound, Then, Turn, advance};
 pub use settings::{Dialogue, Step, read};
 pub use words::spelled;
 

@@ -7,20 +7,25 @@
 
 pub mod dialogue;
 
+mod calls;
 mod config;
 mod contact;
 mod desk;
 mod dialect;
 mod door;
+mod dues;
+mod filing;
 mod markup;
+mod networks;
+mod outward;
+mod places;
 mod providers;
 mod recordings;
 mod replier;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Secrets, VoiceSettings};
-pub use providers::{signalwire::SignalwireSettings, twilio::TwilioSettings};
+pub use providers::*;
 
 /// A commented example of `[inbox.NAME.voice]`.
 pub const EXAMPLE: &str = include_str!("../example.toml");

@@ -1,4 +1,48 @@
-//! The providers of this channel: one file each, and one entry each in [`crate::config::VoiceSettings`].
+//! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
-pub(crate) mod signalwire;
-pub(crate) mod twilio;
+mod signalwire;
+mod twilio;
+mod twiml;
+
+use crate::dialect::Settings;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+macro_rules! providers {
+    ($($module:ident: $variant:ident($settings:ident) = $name:literal,)*) => {
+        /// `[inbox.NAME.voice.PROVIDER]`: one provider's table.
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
+        pub enum VoiceSettings {
+            $(
+                #[doc = concat!("The table `", $name, "`.")]
+                #[serde(rename = $name)]
+                $variant($module::$settings),
+            )*
+        }
+
+        $(pub use $module::$settings;)*
+
+        /// The names of all providers.
+        pub const PROVIDERS: &[&str] = &[$($name),*];
+
+        impl VoiceSettings {
+            /// The provider's name and its table.
+            pub(crate) fn table(&self) -> (&'static str, &dyn Settings) {
+                match self {
+                    $(Self::$variant(settings) => ($name, settings),)*
+                }
+            }
+        }
+
+        /// What each provider can do, as a table in Markdown.
+        #[must_use]
+        pub fn matrix() -> String {
+            crate::dialect::matrix(&[$(($name, $module::CAPABILITIES)),*])
+        }
+    };
+}
+
+providers! {
+    twilio: Twilio(TwilioSettings) = "twilio",
+    signalwire: Signalwire(SignalwireSettings) = "signalwire",
+}

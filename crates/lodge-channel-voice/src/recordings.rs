@@ -1,20 +1,23 @@
-//! Recordings: noted durably when the provider tells of one, fetched with its credentials until it has it, kept, and told
-//! to the core as a supplement. Without consent nothing is fetched. Never fetched from where only a callback points: the
-//! provider's policy says from which hosts.
+//! Recordings and their words: noted durably when the provider tells of one, fetched with its credentials until it has it,
+//! kept, and told to the core as a supplement. Without consent nothing is fetched. Never fetched from where only a callback
+//! points: the provider's policy says from which hosts.
 
+use crate::calls::Calls;
 use crate::contact;
-use crate::desk::{Kept, key, object};
-use crate::dialect::{Dialect, Facts};
+use crate::dialect::{Dialect, Facts, Held};
+use crate::dues::Dues;
+use crate::filing::object;
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::TaskError;
 use lodge_channel::attachment_policy::judge;
 use lodge_channel::fetch::MediaError;
 use lodge_domain::ports::{Blobs, Clock, InboxState, Intake, StoreError};
 use lodge_domain::ticket::SupplementKind;
-use lodge_domain::{Attachment, Inbound, InboxId, Supplement, TraceKey};
+use lodge_domain::{Attachment, Inbound, InboxId, Supplement, TraceKey, digest_parts};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -27,34 +30,52 @@ const LONGEST_WAIT: i64 = 600;
 /// The time between two looks, where nobody wakes us.
 const EVERY: Duration = Duration::from_secs(5);
 /// The layout of what is kept.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// A recording that is still to be fetched.
+/// What is still to be fetched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// A recording.
+    Recording {
+        /// Its length in seconds.
+        seconds: Option<u32>,
+    },
+    /// The words of one.
+    Words {
+        /// The recording's id.
+        recording: Option<String>,
+    },
+}
+
+/// A recording, or the words of one, still to be fetched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pending {
     version: u32,
     facts: Facts,
+    what: What,
     id: String,
     address: String,
-    seconds: Option<u32>,
     since: Timestamp,
     due: Timestamp,
     tries: u32,
 }
 
 impl Pending {
-    pub(crate) fn new(
-        facts: Facts,
-        id: String,
-        address: String,
-        seconds: Option<u32>,
-        now: Timestamp,
-    ) -> Self {
-        Self { version: VERSION, facts, id, address, seconds, since: now, due: now, tries: 0 }
+    pub(crate) fn new(facts: Facts, what: What, id: String, address: String, now: Timestamp) -> Self {
+        Self { version: VERSION, facts, what, id, address, since: now, due: now, tries: 0 }
     }
 
     fn key(&self) -> String {
-        key(&self.id).replacen("call/", "recording/", 1)
+        let id = HEXLOWER.encode(&digest_parts(&[self.facts.id.as_bytes(), self.id.as_bytes()])[..16]);
+        match self.what {
+            What::Recording { .. } => format!("recording/{id}"),
+            What::Words { .. } => format!("words/{id}"),
+        }
+    }
+
+    fn held(&self) -> Held<'_> {
+        let Self { facts, id, address, .. } = self;
+        Held { account: &facts.account, call: &facts.id, id, address }
     }
 }
 
@@ -65,16 +86,23 @@ pub(crate) struct Recordings {
     pub(crate) delete: bool,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) state: Arc<dyn InboxState>,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) wake: Notify,
 }
 
 impl Recordings {
+    fn dues(&self) -> Dues {
+        Dues { inbox: self.inbox.clone(), state: Arc::clone(&self.state), kind: "due-recording" }
+    }
+
     /// Notes a recording; the same again changes nothing.
     pub(crate) async fn keep(&self, pending: &Pending) -> Result<(), StoreError> {
         let value = serde_json::to_vec(pending).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        self.state.save(&self.inbox, &pending.key(), 0, Bytes::from(value)).await?;
+        let key = pending.key();
+        self.dues().note(pending.due, &key).await?;
+        self.state.save(&self.inbox, &key, 0, Bytes::from(value)).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -93,66 +121,96 @@ impl Recordings {
         }
     }
 
-    /// Tries all that are due, once; how many are left.
+    /// Tries all that are due, once; how many are settled.
     pub(crate) async fn round(&self) -> Result<usize, String> {
-        let all = self.state.list(&self.inbox, "recording/").await.map_err(|error| error.to_string())?;
-        let mut left = 0;
-        for (key, stored) in all {
-            let Ok(pending) = serde_json::from_slice::<Pending>(&stored.value) else { continue };
-            if pending.due > self.clock.now() {
-                left += 1;
-            } else if self.settled(&pending).await? {
-                self.state.remove(&self.inbox, &key).await.map_err(|error| error.to_string())?;
-            } else {
-                left += 1;
-                let again = later(pending, self.clock.now());
-                let value = serde_json::to_vec(&again).map_err(|error| error.to_string())?;
-                let saved = self.state.save(&self.inbox, &key, stored.version, Bytes::from(value)).await;
-                saved.map_err(|error| error.to_string())?;
+        let failed = |error: StoreError| error.to_string();
+        let dues = self.dues();
+        let mut settled = 0;
+        for (note, key) in dues.due(self.clock.now()).await.map_err(failed)? {
+            let stored = self.state.load(&self.inbox, &key).await.map_err(failed)?;
+            let version = stored.as_ref().map_or(0, |stored| stored.version);
+            let read = stored.and_then(|stored| serde_json::from_slice::<Pending>(&stored.value).ok());
+            match read {
+                // Told of twice: it has a later note of its own.
+                Some(pending) if pending.due > self.clock.now() => {}
+                Some(pending) if !self.settled(&pending).await? => {
+                    let again = later(pending, self.clock.now());
+                    let value = serde_json::to_vec(&again).map_err(|error| error.to_string())?;
+                    dues.note(again.due, &key).await.map_err(failed)?;
+                    let saved = self.state.save(&self.inbox, &key, version, Bytes::from(value)).await;
+                    saved.map_err(failed)?;
+                }
+                _ => {
+                    self.state.remove(&self.inbox, &key).await.map_err(failed)?;
+                    settled += 1;
+                }
             }
+            dues.strike(&note).await.map_err(failed)?;
         }
-        Ok(left)
+        Ok(settled)
     }
 
     /// Whether nothing is left to do about it.
     async fn settled(&self, pending: &Pending) -> Result<bool, String> {
-        let Pending { facts, id, seconds, .. } = pending;
-        if self.refused(facts).await? {
-            let details =
-                json!({"recording_id": id, "duration": seconds, "missing": "no consent to being recorded"});
-            self.tell(pending, details, Vec::new()).await?;
-            self.delete(facts, id).await;
+        if self.refused(&pending.facts).await? {
+            self.tell(pending, json!({"missing": "no consent to being recorded"}), Vec::new()).await?;
+            self.delete(pending).await;
             return Ok(true);
         }
-        let missing = match self.dialect.recording(&facts.account, &pending.address).await {
-            Ok(fetched) => {
-                let size = fetched.bytes.len();
-                let judgement = Some(judge(None, &fetched.media_type, &fetched.bytes));
-                let blob = self.blobs.put(fetched.bytes).await.map_err(|error| error.to_string())?;
-                let file = Attachment {
-                    name: Some("recording".to_owned()),
-                    media_type: fetched.media_type,
-                    blob,
-                    inline: false,
-                    content_id: None,
-                    judgement,
-                };
-                let details = json!({"recording_id": id, "duration": seconds, "size": size});
-                self.tell(pending, details, vec![file]).await?;
-                self.delete(facts, id).await;
-                return Ok(true);
-            }
+        let fetched = match pending.what {
+            What::Recording { .. } => self.recording(pending).await?,
+            What::Words { .. } => self.words(pending).await?,
+        };
+        let (details, files) = match fetched {
+            Ok(all) => all,
             // A provider that told of it before it has it answers "not there" for a while.
             Err(MediaError::Gone(status)) if !self.expired(pending) => {
                 tracing::debug!(inbox = %self.inbox.name, status, "a recording is not there yet");
                 return Ok(false);
             }
             Err(MediaError::Later(_)) if !self.expired(pending) => return Ok(false),
-            Err(error) => error.to_string(),
+            Err(error) => {
+                self.tell(pending, json!({"missing": error.to_string()}), Vec::new()).await?;
+                return Ok(true);
+            }
         };
-        let details = json!({"recording_id": id, "duration": seconds, "missing": missing});
-        self.tell(pending, details, Vec::new()).await?;
+        let kept = !files.is_empty();
+        self.tell(pending, details, files).await?;
+        if kept {
+            self.delete(pending).await;
+        }
         Ok(true)
+    }
+
+    async fn recording(
+        &self,
+        pending: &Pending,
+    ) -> Result<Result<(Value, Vec<Attachment>), MediaError>, String> {
+        let fetched = match self.dialect.recording(pending.held()).await {
+            Ok(fetched) => fetched,
+            Err(error) => return Ok(Err(error)),
+        };
+        let size = fetched.bytes.len();
+        let judgement = Some(judge(None, &fetched.media_type, &fetched.bytes));
+        let blob = self.blobs.put(fetched.bytes).await.map_err(|error| error.to_string())?;
+        let file = Attachment {
+            name: Some("recording".to_owned()),
+            media_type: fetched.media_type,
+            blob,
+            inline: false,
+            content_id: None,
+            judgement,
+        };
+        Ok(Ok((json!({"size": size}), vec![file])))
+    }
+
+    async fn words(&self, pending: &Pending) -> Result<Result<(Value, Vec<Attachment>), MediaError>, String> {
+        let fetched = self.dialect.transcript(pending.held()).await;
+        let told = |(text, confidence): (String, Option<f64>)| {
+            let text: String = text.chars().take(20_000).collect();
+            (json!({"text": text, "confidence": confidence, "state": "completed"}), Vec::new())
+        };
+        Ok(fetched.map(told))
     }
 
     fn expired(&self, pending: &Pending) -> bool {
@@ -161,37 +219,51 @@ impl Recordings {
 
     /// Whether the caller was asked and did not want to be recorded.
     async fn refused(&self, facts: &Facts) -> Result<bool, String> {
-        let stored =
-            self.state.load(&self.inbox, &key(&facts.id)).await.map_err(|error| error.to_string())?;
-        let kept = stored.and_then(|stored| serde_json::from_slice::<Kept>(&stored.value).ok());
-        Ok(kept.is_some_and(|kept| kept.call.learned.recording == Some(false)))
+        let known = self.calls.known(&facts.id).await.map_err(|error| error.to_string())?;
+        Ok(known.is_some_and(|(kept, _)| kept.call.learned.recording == Some(false)))
     }
 
     async fn tell(
         &self,
         pending: &Pending,
-        details: serde_json::Value,
+        details: Value,
         attachments: Vec<Attachment>,
     ) -> Result<(), String> {
+        let mut details = object(details);
+        let id = &pending.id;
+        let (kind, source) = match &pending.what {
+            What::Recording { seconds } => {
+                details.insert("recording_id".to_owned(), json!(id));
+                details.insert("duration".to_owned(), json!(seconds));
+                (SupplementKind::Recording, format!("recording/{id}"))
+            }
+            What::Words { recording } => {
+                details.insert("transcript_id".to_owned(), json!(id));
+                details.insert("recording_id".to_owned(), json!(recording));
+                (SupplementKind::Transcript, format!("transcript/{id}"))
+            }
+        };
         let supplement = Supplement {
             inbox: self.inbox.clone(),
             of: contact::envelope(&self.inbox, &pending.facts.id),
-            kind: SupplementKind::Recording,
-            source: format!("recording/{}", pending.id),
-            details: object(details),
+            kind,
+            source,
+            details,
             attachments,
-            trace_keys: vec![TraceKey(pending.id.clone())],
+            trace_keys: vec![TraceKey(id.clone())],
             at: pending.since,
         };
         let taken = self.intake.accept(vec![Inbound::Supplement(Box::new(supplement))]).await;
         taken.map(drop).map_err(|refusal| refusal.to_string())
     }
 
-    /// Deletes it at the provider, where the settings say so. What fails there is the operator's to look at.
-    async fn delete(&self, facts: &Facts, id: &str) {
+    /// Deletes a recording at the provider, where the settings say so. What fails there is the operator's to look at.
+    async fn delete(&self, pending: &Pending) {
         if self.delete
-            && let Err(error) = self.dialect.delete_recording(&facts.account, id).await
+            && matches!(pending.what, What::Recording { .. })
+            && let Err(error) = self.dialect.delete_recording(pending.held()).await
         {
+            let id = &pending.id;
             tracing::warn!(inbox = %self.inbox.name, %error, recording = id, "a recording was not deleted at the provider");
         }
     }

@@ -1,7 +1,14 @@
-//! Whole calls over signed webhooks, a store in memory and a hallway that remembers.
+//! Tests of what an inbox does, one suite for all providers: a provider's phone (`fixtures/voice/PROVIDER/phone.json`) says
+//! what it sends and how it signs, and inherits them all.
 
+mod answers;
+mod attacks;
+mod callbacks;
 mod calls;
 mod dialogues;
-mod fixtures;
+mod hangups;
 mod outward;
+mod phone;
+mod reading;
 mod rig;
+mod sign;

@@ -78,6 +78,25 @@ impl InboxState for EmbeddedStore {
         self.readers.read(list).await
     }
 
+    async fn range(
+        &self,
+        inbox: &InboxId,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> Result<Vec<(String, StateValue)>, StoreError> {
+        let (inbox, from, to) = (inbox.clone(), from.to_owned(), to.to_owned());
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let range = move |db: &Connection| {
+            let select = "SELECT key, version, value FROM inbox_state WHERE brand = ?1 AND inbox = ?2 AND key >= ?3 \
+                          AND key < ?4 ORDER BY key LIMIT ?5";
+            let mut statement = db.prepare_cached(select)?;
+            let row = params![inbox.brand.as_str(), inbox.name.as_str(), from, to, most];
+            Ok(statement.query_map(row, read_value)?.collect::<Result<_, _>>()?)
+        };
+        self.readers.read(range).await
+    }
+
     async fn remove(&self, inbox: &InboxId, key: &str) -> Result<(), StoreError> {
         let (inbox, key) = (inbox.clone(), key.to_owned());
         let remove = move |tx: &mut Tx<'_>| {

@@ -1,4 +1,5 @@
-//! Small versioned values of an inbox: fields of one hash, each `version,operation`, a line feed, the value.
+//! Small versioned values of an inbox: fields of one hash, each `version,operation`, a line feed, the value. Their names lie
+//! in a sorted set beside it, so that a few of many are found without reading all.
 
 use crate::error::unreadable;
 use crate::keys::BrandKeys;
@@ -46,23 +47,55 @@ impl InboxState for RedisStore {
     }
 
     async fn list(&self, inbox: &InboxId, prefix: &str) -> Result<Vec<(String, StateValue)>, StoreError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(BrandKeys::new(&inbox.brand).state(&inbox.name));
-        let mut found = Vec::new();
-        for (key, raw) in reply::pairs(self.core.wire.command(&command).await?)? {
-            let key = reply::utf8(&key)?;
-            if key.starts_with(prefix) {
-                found.push((key.to_owned(), read(raw)?));
-            }
-        }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found)
+        // No byte of UTF-8 is as large.
+        let end = [prefix.as_bytes(), b"\xff"].concat();
+        self.between(inbox, prefix.as_bytes(), &end, usize::MAX >> 16).await
+    }
+
+    async fn range(
+        &self,
+        inbox: &InboxId,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> Result<Vec<(String, StateValue)>, StoreError> {
+        self.between(inbox, from.as_bytes(), to.as_bytes(), most).await
     }
 
     async fn remove(&self, inbox: &InboxId, key: &str) -> Result<(), StoreError> {
-        let mut command = redis::cmd("HDEL");
-        command.arg(BrandKeys::new(&inbox.brand).state(&inbox.name)).arg(key);
-        self.core.wire.command(&command).await.map(|_| ())
+        let call = Call::new(&scripts().unsave, &BrandKeys::new(&inbox.brand).head())
+            .with(inbox.name.as_str())
+            .with(key);
+        self.core.wire.call(&call).await.map(|_| ())
+    }
+}
+
+impl RedisStore {
+    /// The values whose names are `from` or come after it, and come before `to`.
+    async fn between(
+        &self,
+        inbox: &InboxId,
+        from: &[u8],
+        to: &[u8],
+        most: usize,
+    ) -> Result<Vec<(String, StateValue)>, StoreError> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let head = BrandKeys::new(&inbox.brand).head();
+        let call = Call::new(&scripts().range, &head)
+            .with(inbox.name.as_str())
+            .with(from)
+            .with(to)
+            .with(most.to_string());
+        let mut answer = self.core.wire.call(&call).await?;
+        if matches!(answer, redis::Value::Int(_)) {
+            let reorder = Call::new(&scripts().reorder, &head).with(inbox.name.as_str());
+            self.core.wire.call(&reorder).await?;
+            answer = self.core.wire.call(&call).await?;
+        }
+        let named = |(key, raw): (Vec<u8>, Vec<u8>)| Ok((reply::utf8(&key)?.to_owned(), read(raw)?));
+        reply::pairs(answer)?.into_iter().map(named).collect()
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `fb` · `fz` · `u` | hash · sorted set · set | events · their order · those whose forward is not settled |
 //! | `p:<outbound>` · `v:<3 base32>` | string · hash | outbound record · later events that were recorded |
 //! | `j:<subject>` · `g` · `bu` · `st:<inbox>` | hash | journal · guards · budgets · state of an inbox |
+//! | `si:<inbox>` | sorted set | the names of what is in `st:<inbox>`, in the order of their bytes |
 //! | `t:<timeline>` · `tz` · `ta` | hash · sorted sets | entries, their ids, the note · timelines by last change · by last entry |
 //! | `th` | list | the last hints |
 //! | `op:<operation>` · `sr:<process>` | string | answers kept for the case that they are lost on their way |

@@ -52,7 +52,7 @@ macro_rules! scripts {
 
 scripts! {
     accept append apply bootstrap budget bury claim counts dead_page discard expire feed_page forget forget_timeline free hint hold lease note probe
-    purge_feed replay save settle sweep
+    purge_feed range reorder replay save settle sweep unsave
 }
 
 /// A script with its key and arguments; the same bytes however often it is sent.
@@ -110,8 +110,8 @@ mod tests {
             assert!(lines[1].starts_with("-- ") && lines[1].contains(" v1: "), "{}", lines[1]);
             let name = lines[1].split(' ').nth(1).unwrap();
             let expected = match name {
-                "counts" | "dead_page" | "feed_page" => "#!lua flags=no-writes",
-                "discard" | "expire" | "forget" | "forget_timeline" | "purge_feed" | "sweep" => {
+                "counts" | "dead_page" | "feed_page" | "range" => "#!lua flags=no-writes",
+                "discard" | "expire" | "forget" | "forget_timeline" | "purge_feed" | "sweep" | "unsave" => {
                     "#!lua flags=allow-oom"
                 }
                 _ => "#!lua",

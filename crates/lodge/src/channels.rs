@@ -64,7 +64,7 @@ pub fn all() -> &'static [Entry] {
             },
             schema: |generator| generator.subschema_for::<lodge_channel_voice::VoiceSettings>(),
             example: lodge_channel_voice::EXAMPLE,
-            notes: String::new,
+            notes: || format!("What each provider can do:\n\n{}", lodge_channel_voice::matrix()),
         },
     ];
     ALL

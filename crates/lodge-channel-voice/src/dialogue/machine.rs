@@ -3,13 +3,12 @@
 //! Pure: the same call, input and moment always give the same turn. Never knows a provider, never files anything itself
 //! (it says [`Then::File`]), and never repeats a caller's words into a prompt (T40).
 
+use super::call::{Call, Message, Spoken};
 use super::hours::is_open;
 use super::settings::{About, ByLanguage, Dialogue, Digits, DigitsKind, Menu, Step};
 use super::words::{meant, spelled};
 use jiff::Timestamp;
 use lodge_domain::Reference;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Steps entered in one turn, at most: a dialogue that only talks to itself ends.
 const MOST_STEPS: u32 = 64;
@@ -17,64 +16,6 @@ const MOST_STEPS: u32 = 64;
 const MOST_TURNS: u32 = 60;
 /// The longest words kept of one answer, in characters.
 const LONGEST_SPEECH: usize = 2000;
-
-/// Where a call is, and what it taught. Small, and read back by later versions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// The step that waits for the caller.
-    pub step: String,
-    /// How often that step was asked before.
-    pub attempt: u32,
-    /// How many turns there were.
-    pub turn: u32,
-    /// The language spoken.
-    pub language: String,
-    /// What the caller let us know.
-    pub learned: Learned,
-    /// Whether the dialogue came to its end.
-    pub ended: bool,
-}
-
-/// What a call taught so far.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Learned {
-    /// The names of what was chosen, in order.
-    pub path: Vec<String>,
-    /// Digits by name.
-    pub digits: BTreeMap<String, String>,
-    /// The names of digits that were given and are not kept.
-    pub withheld: Vec<String>,
-    /// Words by name.
-    pub speech: BTreeMap<String, Spoken>,
-    /// The reference of an earlier contact, its check digit right.
-    pub reference: Option<Reference>,
-    /// Consent to being recorded, where asked.
-    pub recording: Option<bool>,
-    /// Consent to text messages, where asked.
-    pub text_message: Option<bool>,
-    /// Messages recorded: the provider's ids and their seconds.
-    pub messages: Vec<Message>,
-    /// Whether an operator answered, where one was called.
-    pub operator: Option<bool>,
-}
-
-/// Words, and how sure the provider is of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spoken {
-    /// The words.
-    pub text: String,
-    /// From 0 to 1, where the provider says.
-    pub confidence: Option<f64>,
-}
-
-/// A recorded message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// The provider's id of the recording.
-    pub id: String,
-    /// Its length in seconds, where known.
-    pub seconds: Option<u32>,
-}
 
 /// What the caller just did.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,17 +110,13 @@ pub struct Ears {
     pub seconds: u32,
 }
 
-impl Call {
-    /// A call that begins.
-    #[must_use]
-    pub fn begin(dialogue: &Dialogue) -> Self {
-        Self {
-            step: dialogue.start.clone(),
-            attempt: 0,
-            turn: 0,
-            language: dialogue.languages.first().cloned().unwrap_or_else(|| "en".to_owned()),
-            learned: Learned::default(),
-            ended: false,
+impl Ears {
+    /// Keys, words or both, as most providers write it.
+    pub(crate) fn input(&self) -> &'static str {
+        match (self.keys > 0, self.speech) {
+            (true, true) => "dtmf speech",
+            (false, true) => "speech",
+            _ => "dtmf",
         }
     }
 }
@@ -235,9 +172,7 @@ impl Walk<'_> {
             (Step::Menu(asked), _) => self.chosen(step, asked, input),
             (Step::Digits(asked), Input::Keys(keys)) => self.dialled(step, asked, keys),
             (Step::Speech(asked), Input::Speech(spoken)) if !spoken.text.trim().is_empty() => {
-                let text = spoken.text.trim().chars().take(LONGEST_SPEECH).collect();
-                let spoken = Spoken { text, confidence: spoken.confidence };
-                self.call.learned.speech.insert(asked.name.clone(), spoken);
+                self.keep(&asked.name, spoken);
                 self.go(&asked.next)
             }
             (Step::Language(asked), _) => self.again(step, Some(&asked.next)),
@@ -253,8 +188,11 @@ impl Walk<'_> {
                 self.go(if yes { &asked.next } else { refused })
             }
             (Step::Record(asked), _) => {
-                if let Input::Recorded(Some(message)) = input {
-                    self.remember(message.clone());
+                match input {
+                    Input::Recorded(Some(message)) => drop(self.call.learned.remember(message.clone())),
+                    // Where no file is made, the message is words.
+                    Input::Speech(spoken) => self.keep("message", spoken),
+                    _ => {}
                 }
                 self.go(&asked.next)
             }
@@ -268,10 +206,11 @@ impl Walk<'_> {
         }
     }
 
-    fn remember(&mut self, message: Message) {
-        let known = &mut self.call.learned.messages;
-        if known.iter().all(|one| one.id != message.id) {
-            known.push(message);
+    fn keep(&mut self, name: &str, spoken: &Spoken) {
+        let text: String = spoken.text.trim().chars().take(LONGEST_SPEECH).collect();
+        if !text.is_empty() {
+            let spoken = Spoken { text, confidence: spoken.confidence };
+            self.call.learned.speech.insert(name.to_owned(), spoken);
         }
     }
 

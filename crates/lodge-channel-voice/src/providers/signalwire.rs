@@ -1,71 +1,97 @@
-//! SignalWire's compatibility API (cXML): Twilio's forms and documents, signed with the project's own signing key.
+//! SignalWire's compatibility API (cXML): Twilio's forms and documents, signed with the project's own signing key. The events
+//! of its other API are JSON and signed in a way of their own; they are taken and nothing comes of them.
 
-use crate::config::{Common, Secrets};
-use lodge_channel::Secret;
-use schemars::JsonSchema;
-use serde::Deserialize;
-use url::Url;
+use super::twiml::{Compatible, Flavour};
+use crate::config::{Shared, table};
+use crate::dialect::{Capabilities, Dialect, Settings};
+use crate::outward::{Outward, secret, secrets};
+use lodge_channel::fetch::Credentials;
+use lodge_channel::webhook::{Algorithm, Candidates, Forged, HmacKeys, twilio, url_variants};
+use lodge_channel::{Context, Problem, Secret, Secrets};
+use std::sync::Arc;
 
-/// The path that projects lie in.
-pub(crate) const ACCOUNTS: &str = "api/laml/2010-04-01/Accounts";
+/// What SignalWire can do.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    verified_by: "HMAC-SHA1 of address and form",
+    hears: true,
+    records: true,
+    transcribes: true,
+    dials: true,
+    deletes: true,
+    texts: true,
+};
 
-/// Calls by SignalWire.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SignalwireSettings {
-    /// The project's id.
-    pub project: String,
-    /// The project's API token.
-    pub token: Secret,
-    /// The space's name, as in `NAME.signalwire.com`.
-    pub space: String,
-    /// The signing key, which signs callbacks; two while it is changed over.
-    pub signing_key: Secrets,
-    /// Where SignalWire is; the space's address where nothing is named.
-    #[schemars(with = "Option<String>")]
-    pub api_base: Option<Url>,
-    /// The dialogue: `dialogues/NAME.toml` beside the configuration, else a built-in one of this name.
-    #[serde(default = "crate::config::hotline")]
-    pub dialogue: String,
-    /// The brand whose keys, budgets and conversations it uses.
-    pub brand: Option<lodge_domain::BrandName>,
-    /// The number that text messages go out from, where it is not the one that was called.
-    pub text_from: Option<String>,
-    /// Whether recordings are deleted at the provider once they are kept here.
-    #[serde(default)]
-    pub delete_recordings: bool,
-    /// Whether calls that nobody took become tickets.
-    #[serde(default = "crate::config::yes")]
-    pub missed: bool,
-    /// Whether calls become tickets whose caller hung up without leaving a message.
-    #[serde(default = "crate::config::yes")]
-    pub abandoned: bool,
-    /// Whether missed and abandoned calls with a withheld number become tickets.
-    #[serde(default = "crate::config::yes")]
-    pub anonymous: bool,
+table! {
+    /// Calls by SignalWire.
+    pub struct SignalwireSettings {
+        /// The project's id.
+        pub project: String,
+        /// The project's API token.
+        pub token: Secret,
+        /// The space's name, as in `NAME.signalwire.com`.
+        pub space: String,
+        /// The signing key, which signs callbacks; two while it is changed over.
+        pub signing_key: Secrets,
+    }
 }
 
 impl SignalwireSettings {
-    pub(crate) fn common(&self) -> Common<'_> {
-        let keys = self.signing_key.0.iter().map(|secret| ("signing_key", secret));
-        Common {
-            provider: "signalwire",
-            dialogue: &self.dialogue,
-            brand: self.brand.as_ref(),
-            text_from: self.text_from.as_deref(),
-            delete_recordings: self.delete_recordings,
-            missed: self.missed,
-            abandoned: self.abandoned,
-            anonymous: self.anonymous,
-            api_base: self.api_base.as_ref(),
-            secrets: keys.chain([("token", &self.token)]).collect(),
-        }
-    }
-
     /// The space's host, where its name can be one.
-    pub(crate) fn host(&self) -> Option<String> {
+    fn host(&self) -> Result<String, Problem> {
         let name = self.space.trim_end_matches(".signalwire.com");
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        (!name.is_empty() && name.bytes().all(plain)).then(|| format!("{name}.signalwire.com"))
+        if name.is_empty() || !name.bytes().all(plain) {
+            return Err(Problem::new(
+                "space",
+                "it is no name of a space",
+                "write NAME of NAME.signalwire.com",
+            ));
+        }
+        Ok(format!("{name}.signalwire.com"))
+    }
+}
+
+impl Settings for SignalwireSettings {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        let keys = self.signing_key.0.iter().map(|secret| ("signing_key", secret));
+        keys.chain([("token", &self.token)]).collect()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.host().err().into_iter().collect()
+    }
+
+    fn connect(&self, context: &Context) -> Result<Arc<dyn Dialect>, Problem> {
+        let keys = HmacKeys::new(Algorithm::Sha1, &secrets("signing_key", &self.signing_key, context)?);
+        let login = Credentials::Basic(self.project.clone(), secret("token", &self.token, context)?);
+        let host = self.host()?;
+        let hosts = [host.as_str(), "*.signalwire.com"];
+        Ok(Arc::new(Compatible {
+            flavour: Flavour {
+                media_types: &["application/x-www-form-urlencoded", "application/json"],
+                signs_get: true,
+                delivery: None,
+                tells_silence: true,
+                transcription: ["transcribe", "transcribeCallback"],
+                accounts: "api/laml/2010-04-01/Accounts",
+                media_needs_login: true,
+            },
+            verify: Box::new(move |request, _| {
+                let header = request.header("x-signalwire-signature");
+                if request.media_type().as_deref() != Some("application/json") {
+                    return twilio(&keys, request, &Candidates::base64(20, header));
+                }
+                let url = request.url().ok_or(Forged("the public address is not configured"))?;
+                let signed = |url: String| [url.as_bytes(), request.signed_body()].concat();
+                let texts: Vec<Vec<u8>> = url_variants(&url).into_iter().map(signed).collect();
+                keys.verify_any(request, &texts, &Candidates::hex(20, header))
+            }),
+            account: Some(self.project.clone()),
+            outward: Outward::new(&format!("https://{host}"), &hosts, self.common().api_base, login)?,
+        }))
     }
 }

@@ -1,394 +1,245 @@
-//! Whole calls: one contact each, whatever comes, goes missing or comes twice.
+//! Whole calls: one contact each, whatever comes, goes missing or comes twice. Every scenario is every provider's.
 
-use super::rig::{CALL, House, action, everything, hotline, signature, verbs};
-use crate::desk::Policy;
-use crate::dialogue;
+use super::phone::{Phone, phones};
+use super::reading::Reading;
+use super::rig::{House, Plan, inbox};
 use axum::http::StatusCode;
 use lodge_domain::ports::Refusal;
 use lodge_domain::ticket::SupplementKind;
-use lodge_domain::{Assurance, HandleKind, Inbound, JoinCondition, Reference, SignedDuration};
+use lodge_domain::{HandleKind, Reference, SignedDuration};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-const RECORDED: &[(&str, &str)] = &[("RecordingSid", "RE1"), ("RecordingDuration", "17"), ("Digits", "#")];
+/// The reference that an answer speaks, in the one text that has its digits.
+fn spoken(answer: &Reading, phone: &Phone) -> Option<Reference> {
+    let digits = |text: &&str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let said = answer.said(phone).into_iter().map(|text| digits(&text)).find(|digits| digits.len() == 10)?;
+    Reference::parse(&said)
+}
 
 #[tokio::test]
 async fn i01_a_call_is_one_contact_and_hears_its_reference() {
-    let house = House::new();
-    let (status, menu) =
-        house.post("", &[("CallStatus", "ringing"), ("StirVerstat", "TN-Validation-Passed-A")]).await;
-    assert_eq!((status, verbs(&menu)), (StatusCode::OK, vec!["Gather", "Say", "Say"]));
-    assert!(menu.contains("numDigits=\"1\"") && menu.contains("dtmf speech"), "{menu}");
-    let record = house.follow(&menu, &[("Digits", "1")]).await;
-    assert_eq!(verbs(&record), ["Say", "Record", "Redirect"]);
-    assert!(house.contacts().is_empty(), "nothing is filed before the end");
-    let confirm = house.follow(&record, RECORDED).await;
-    assert_eq!(verbs(&confirm), ["Say", "Say", "Say", "Hangup"]);
-    let contacts = house.contacts();
-    let [contact] = contacts.as_slice() else { panic!("{contacts:?}") };
-    let digits: String = confirm.split("reference is ").nth(1).unwrap().chars().take(21).collect();
-    let reference =
-        Reference::parse(&digits.replace(',', "").chars().filter(char::is_ascii_digit).collect::<String>());
-    assert!(reference.is_some(), "{digits}");
-    assert_eq!(contact.details["path"], serde_json::json!(["technical"]));
-    assert_eq!(
-        (contact.details["call_id"].as_str(), contact.details["outcome"].as_str()),
-        (Some(CALL), Some("confirmed"))
-    );
-    assert_eq!(
-        (contact.from.handle.kind, contact.from.handle.value.as_str()),
-        (HandleKind::Phone, "+14155550134")
-    );
-    assert!(contact.acknowledges_inline && contact.body.text.contains("technical"));
-    house.post("status", &[("CallStatus", "completed"), ("CallDuration", "40")]).await;
-    house.post("status", &[("CallStatus", "completed"), ("CallDuration", "40")]).await;
-    assert_eq!(house.contacts().len(), 1);
-    let told = house.supplements();
-    assert_eq!(
-        (told.len(), told[0].kind, &told[0].details["duration"]),
-        (1, SupplementKind::Status, &40.into())
-    );
+    for phone in phones() {
+        let house = House::of(&phone);
+        let name = &phone.provider;
+        let menu = house.rings().await;
+        assert!(menu.does(&phone, "listens") && !menu.said(&phone).is_empty(), "{name}: {menu:?}");
+        let record = house.presses("1", &menu).await;
+        assert!(record.does(&phone, "records"), "{name}: {record:?}");
+        assert!(house.contacts().is_empty(), "{name}: nothing is filed before the end");
+        let confirm = house.recorded(&record).await;
+        assert!(spoken(&confirm, &phone).is_some(), "{name}: {confirm:?}");
+        assert!(confirm.does(&phone, "hangs_up") && !confirm.does(&phone, "listens"), "{name}: {confirm:?}");
+        let contacts = house.contacts();
+        let [contact] = contacts.as_slice() else { panic!("{name}: {contacts:?}") };
+        let details = &contact.details;
+        assert_eq!(details["path"], json!(["technical"]), "{name}");
+        let said = (details["call_id"].as_str(), details["outcome"].as_str());
+        assert_eq!(said, (Some(phone.call_id()), Some("confirmed")), "{name}");
+        let handle = &contact.from.handle;
+        assert_eq!((handle.kind, handle.value.as_str()), (HandleKind::Phone, "+14155550134"), "{name}");
+        assert_eq!(contact.address.to_string(), format!("voice/{name}"));
+        assert!(contact.acknowledges_inline && contact.body.text.contains("technical"), "{name}");
+        house.told("completed", &[]).await;
+        assert_eq!(house.contacts().len(), 1, "{name}");
+        let told = house.supplements();
+        assert_eq!((told.len(), told[0].kind), (1, SupplementKind::Status), "{name}: {told:?}");
+        assert_eq!(told[0].details["duration"], phone.value["seconds"], "{name}");
+    }
 }
 
 #[tokio::test]
 async fn i01_the_same_callback_gets_the_same_bytes_from_any_gateway() {
-    let house = House::new();
-    let (_, menu) = house.post("", &[]).await;
-    let other = house.neighbour();
-    assert_eq!(other.post("", &[]).await.1, menu);
-    let record = other.follow(&menu, &[("Digits", "2")]).await;
-    assert_eq!(house.follow(&menu, &[("Digits", "2")]).await, record);
-    let confirm = house.follow(&record, RECORDED).await;
-    assert_eq!(other.follow(&record, RECORDED).await, confirm);
-    assert_eq!(house.follow(&menu, &[("Digits", "2")]).await, record, "long after");
-    assert_eq!(house.contacts().len(), 1);
+    for phone in phones() {
+        let house = House::of(&phone);
+        let menu = house.rings().await;
+        let other = house.neighbour();
+        assert_eq!(other.rings().await.whole, menu.whole, "{}", phone.provider);
+        let record = other.presses("2", &menu).await;
+        assert_eq!(house.presses("2", &menu).await.whole, record.whole, "{}", phone.provider);
+        let confirm = house.recorded(&record).await;
+        assert_eq!(other.recorded(&record).await.whole, confirm.whole, "{}", phone.provider);
+        assert_eq!(house.presses("2", &menu).await.whole, record.whole, "{}: long after", phone.provider);
+        assert_eq!(house.contacts().len(), 1, "{}", phone.provider);
+    }
 }
 
 #[tokio::test]
 async fn i01_callbacks_at_the_same_time_are_one_step() {
-    let house = House::new();
-    let (_, menu) = house.post("", &[]).await;
-    let answers = futures(&house, &menu).await;
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
-}
-
-async fn futures(house: &House, menu: &str) -> Vec<String> {
-    let other = house.neighbour();
-    let pressed = [("Digits", "3")];
-    let (a, b, c) = tokio::join!(
-        house.follow(menu, &pressed),
-        other.follow(menu, &pressed),
-        house.follow(menu, &pressed)
-    );
-    vec![a, b, c]
+    for phone in phones() {
+        let house = House::of(&phone);
+        let other = house.neighbour();
+        let menu = house.rings().await;
+        let (a, b, c) =
+            tokio::join!(house.presses("3", &menu), other.presses("3", &menu), house.presses("3", &menu));
+        assert!(a.whole == b.whole && b.whole == c.whole, "{}", phone.provider);
+    }
 }
 
 #[tokio::test]
 async fn i02_keys_and_words_choose_and_nonsense_is_asked_again_and_then_goes_on() {
-    for (said, path) in [
-        (vec![("Digits", "2")], vec!["billing"]),
-        (vec![("SpeechResult", "My INVOICE, please!"), ("Confidence", "0.9")], vec!["billing"]),
-        (vec![("SpeechResult", "a problem with my invoice")], vec![]),
-        (vec![("Digits", "7")], vec![]),
-        (vec![], vec![]),
-    ] {
-        let house = House::new();
-        let (_, mut answer) = house.post("", &[]).await;
-        for _ in 0..3 {
-            if verbs(&answer).contains(&"Gather") {
-                answer = house.follow(&answer, &said).await;
-            }
+    for phone in phones() {
+        let silent: (&str, Vec<(&str, &str)>) = ("silent", vec![]);
+        let mut said = vec![
+            (("presses", vec![("keys", "2")]), vec!["billing"]),
+            (("presses", vec![("keys", "7")]), vec![]),
+            (silent, vec![]),
+        ];
+        if phone.has("says") {
+            said.push((("says", vec![("words", "My INVOICE, please!")]), vec!["billing"]));
+            said.push((("says", vec![("words", "a problem with my invoice")]), vec![]));
         }
-        assert!(verbs(&answer).contains(&"Record"), "{said:?}: {answer}");
-        house.follow(&answer, RECORDED).await;
-        assert_eq!(house.contacts()[0].details["path"], serde_json::json!(path), "{said:?}");
-    }
-}
-
-#[tokio::test]
-async fn i03_every_hang_up_files_what_was_learned_once() {
-    for steps in 0..4 {
-        let house = House::new();
-        if steps > 0 {
-            let (_, menu) = house.post("", &[]).await;
-            if steps > 1 {
-                let record = house.follow(&menu, &[("Digits", "2")]).await;
-                if steps > 2 {
-                    let gone = [("CallStatus", "completed"), ("RecordingSid", "RE1"), ("Digits", "hangup")];
-                    let (_, answer) = house.post(&action(&record), &gone).await;
-                    assert_eq!(verbs(&answer), ["Hangup"]);
+        for ((event, values), path) in said {
+            let house = House::of(&phone);
+            let mut answer = house.rings().await;
+            for _ in 0..3 {
+                if answer.does(&phone, "listens") {
+                    answer = house.goes_on(event, &values, Some(&answer)).await;
                 }
             }
+            let name = format!("{}: {event} {values:?}", phone.provider);
+            assert!(answer.does(&phone, "records"), "{name}: {answer:?}");
+            house.recorded(&answer).await;
+            assert_eq!(house.contacts()[0].details["path"], json!(path), "{name}");
         }
-        let ended = if steps == 0 { "no-answer" } else { "completed" };
-        house.post("status", &[("CallStatus", ended)]).await;
-        house.post("status", &[("CallStatus", ended)]).await;
-        let contacts = house.contacts();
-        assert_eq!(contacts.len(), 1, "{steps}");
-        let outcome = contacts[0].details["outcome"].as_str().unwrap();
-        assert_eq!(outcome, ["missed", "abandoned", "abandoned", "voicemail"][steps], "{steps}");
-        assert!(!contacts[0].acknowledges_inline, "nobody was told anything");
-        let path = &contacts[0].details["path"];
-        assert_eq!(path.as_array().unwrap().len(), usize::from(steps > 1), "{steps}");
     }
 }
 
 #[tokio::test]
-async fn i03_withheld_numbers_are_anonymous_and_settings_say_what_becomes_a_ticket() {
-    for withheld in ["+266696687", "anonymous", "Anonymous", "", "+7378742833"] {
-        let house = House::new();
-        house
-            .post(
-                "status",
-                &[("From", withheld), ("CallStatus", "completed"), ("StirVerstat", "TN-Validation-Passed-A")],
-            )
-            .await;
-        let contact = house.contacts().remove(0);
-        assert_eq!(
-            (contact.from.handle.kind, contact.from.assurance),
-            (HandleKind::Anonymous, Assurance::Unverified)
-        );
-        assert!(contact.return_path.is_none());
-        let policy = Policy { anonymous: false, ..everything() };
-        let strict = House::with(hotline(), policy, "http://127.0.0.1:9");
-        strict.post("status", &[("From", withheld), ("CallStatus", "completed")]).await;
-        assert!(strict.contacts().is_empty() && matches!(strict.intake.taken()[0], Inbound::Skipped { .. }));
-    }
-    let house = House::with(hotline(), Policy { missed: false, ..everything() }, "http://127.0.0.1:9");
-    house.post("status", &[("CallStatus", "busy")]).await;
-    assert!(house.contacts().is_empty() && house.supplements().is_empty());
-}
-
-#[tokio::test]
-async fn i03_a_call_whose_end_was_never_told_is_filed_and_then_forgotten() {
-    let house = House::new();
-    let (_, menu) = house.post("", &[]).await;
-    house.follow(&menu, &[("Digits", "1")]).await;
-    house.clock.advance(SignedDuration::from_mins(29));
-    assert_eq!((house.desk.sweep().await.unwrap(), house.contacts().len()), (0, 0));
-    house.clock.advance(SignedDuration::from_mins(2));
-    assert_eq!((house.desk.sweep().await.unwrap(), house.contacts().len()), (1, 1));
-    house.clock.advance(SignedDuration::from_mins(31));
-    assert_eq!(house.desk.sweep().await.unwrap(), 0);
-    // Forgotten here, and still the same contact.
-    house.post("status", &[("CallStatus", "completed")]).await;
-    assert_eq!(house.contacts().len(), 1);
-    assert_eq!(house.supplements().len(), 1, "its state is told all the same");
-}
-
-#[tokio::test]
-async fn t42_only_full_attestation_vouches_for_a_number() {
-    let verdicts = [
-        ("TN-Validation-Passed-A", true),
-        ("TN-Validation-Passed-B", false),
-        ("No-TN-Validation", false),
-        ("", false),
+async fn i01_recordings_words_and_ends_in_any_order_are_supplements_of_one_contact() {
+    let late: [(&str, &[(&str, &str)]); 4] = [
+        ("recording", &[("recording", "RE1"), ("url", "https://elsewhere.example/RE1")]),
+        ("recording_lost", &[("recording", "RE2")]),
+        ("transcript", &[("recording", "RE1"), ("words", "my router is broken")]),
+        ("completed", &[]),
     ];
-    for (verdict, vouched) in verdicts {
-        let house = House::new();
-        house.post("status", &[("CallStatus", "completed"), ("StirVerstat", verdict)]).await;
-        let assurance = house.contacts().remove(0).from.assurance;
-        assert_eq!(assurance == Assurance::Authenticated, vouched, "{verdict}");
+    for phone in phones() {
+        for first in 0..late.len() {
+            let house = House::of(&phone);
+            let menu = house.rings().await;
+            let record = house.presses("1", &menu).await;
+            house.recorded(&record).await;
+            for (event, values) in late.iter().cycle().skip(first).take(late.len()) {
+                if phone.has(event) {
+                    house.told(event, values).await;
+                }
+            }
+            while house.works.recordings.round().await.unwrap() > 0 {}
+            assert_eq!(house.contacts().len(), 1, "{} {first}", phone.provider);
+            let told = house.supplements();
+            let own = crate::contact::envelope(&inbox(), phone.call_id());
+            assert!(told.iter().all(|one| one.of == own), "{} {first}: {told:?}", phone.provider);
+            // Told of twice is one supplement: what it is about is its name.
+            let of = |kind| {
+                let of_kind = told.iter().filter(|one| one.kind == kind);
+                of_kind.map(|one| one.source.as_str()).collect::<BTreeSet<_>>().len()
+            };
+            let recordings = usize::from(phone.has("recording")) + usize::from(phone.has("recording_lost"));
+            assert_eq!(of(SupplementKind::Recording), recordings, "{} {first}: {told:?}", phone.provider);
+            assert_eq!(of(SupplementKind::Status), 1, "{} {first}: {told:?}", phone.provider);
+        }
     }
 }
 
-const ASKING: &str = r#"
-start = "reference"
+#[tokio::test]
+async fn a_hallway_that_is_busy_is_asked_again_and_nothing_is_lost() {
+    for phone in phones() {
+        let house = House::of(&phone);
+        let menu = house.rings().await;
+        let record = house.presses("1", &menu).await;
+        house.shared.intake.refuse(Some(Refusal::Busy { retry_after: Duration::from_secs(1) }));
+        let (status, _) = house.tell("recorded", &[("recording", "RE1")], Some(&record)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{}", phone.provider);
+        house.shared.intake.refuse(None);
+        let confirm = house.recorded(&record).await;
+        assert!(spoken(&confirm, &phone).is_some(), "{}: {confirm:?}", phone.provider);
+        assert_eq!(house.contacts().len(), 1, "{}", phone.provider);
+    }
+}
+
+const OPERATED: &str = r#"
+start = "operator"
 languages = ["en"]
-[step.reference.digits]
-name = "reference"
-kind = "reference"
-say = { en = "Your reference?" }
-next = "pin"
-[step.pin.digits]
-name = "pin"
-sensitive = true
-say = { en = "Your pin?" }
-next = "order"
-[step.order.digits]
-name = "order"
-say = { en = "Your order number?" }
-next = "words"
-[step.words.speech]
-name = "problem"
-say = { en = "What happened?" }
-next = "consent"
-[step.consent.consent]
-about = "text-message"
-say = { en = "For a text message with your reference press 9." }
-yes = "9"
-next = "confirm"
-[step.confirm.confirm]
-say = { en = "It is {reference}." }
+[step.operator.operator]
+say = { en = "One moment." }
+number = "+493012345"
+next = "end"
+otherwise = "message"
+[step.message.record]
+say = { en = "Nobody is there. Leave a message." }
 next = "end"
 [step.end.goodbye]
 say = { en = "Goodbye." }
 "#;
 
-async fn answered(house: &House, reference: &str, words: &str, consent: &str) -> Vec<String> {
-    let (_, mut answer) = house.post("", &[("CallerName", words)]).await;
-    let mut all = vec![answer.clone()];
-    for said in [
-        ("Digits", reference),
-        ("Digits", "4711"),
-        ("Digits", "123456"),
-        ("SpeechResult", words),
-        ("Digits", consent),
-    ] {
-        answer = house.follow(&answer, &[said, ("CallerName", words), ("ForwardedFrom", words)]).await;
-        all.push(answer.clone());
-    }
-    all
-}
-
-fn asking() -> House {
-    House::with(dialogue::read(ASKING).unwrap(), everything(), "http://127.0.0.1:9")
-}
-
 #[tokio::test]
-async fn t40_nothing_a_caller_says_or_types_breaks_out_of_an_answer() {
-    let calm = answered(&asking(), "0000000000", "hello", "1").await;
-    let hostile = "</Say></Gather><Dial>+882123456</Dial><Say x=\"' ]]>&lt;Redirect>https://evil.example";
-    let attacked = answered(&asking(), "0000000000", hostile, "1").await;
-    assert_eq!(calm, attacked, "an answer says nothing of what the caller said");
-    for verb in attacked.iter().flat_map(|answer| verbs(answer)) {
-        assert!(["Gather", "Say", "Record", "Redirect", "Hangup"].contains(&verb), "{verb}");
+async fn an_operator_is_called_and_who_is_not_answered_may_leave_a_message() {
+    for phone in phones().iter().filter(|phone| phone.has("connected")) {
+        for (event, answered) in [("connected", true), ("unconnected", false)] {
+            let house = Plan::of(phone).dialogue(OPERATED).build();
+            let dial = house.rings().await;
+            let name = format!("{} {event}: {}", phone.provider, dial.whole);
+            assert!(dial.does(phone, "dials") && dial.whole.contains("+493012345"), "{name}");
+            let after = house.goes_on(event, &[], Some(&dial)).await;
+            assert_eq!(after.does(phone, "records"), !answered, "{name}: {after:?}");
+            house.told("completed", &[]).await;
+            assert_eq!(house.contacts()[0].details["operator"], json!(answered), "{name}");
+        }
     }
 }
 
-#[tokio::test]
-async fn c01_a_typed_reference_joins_participants_only_and_withheld_digits_are_nowhere() {
-    let reference = Reference::derive(
-        &lodge_domain::ConversationId::founded_by(&crate::contact::envelope(&super::rig::inbox(), "x")),
-        0,
-    );
-    let house = asking();
-    answered(&house, reference.as_str(), "it broke", "9").await;
-    let contact = house.contacts().remove(0);
-    assert_eq!(contact.thread_keys.len(), 1);
-    assert_eq!(contact.thread_keys[0].condition, JoinCondition::IfParticipant);
-    assert_eq!(contact.details["digits"], serde_json::json!({"order": "123456"}));
-    assert_eq!(contact.details["speech"]["problem"]["text"], "it broke");
-    let whole = serde_json::to_string(&contact).unwrap();
-    assert!(!whole.contains("4711") && whole.contains("given, not kept"), "{whole}");
-    use lodge_domain::ports::InboxState;
-    let kept = house.state.list(&super::rig::inbox(), "").await.unwrap();
-    let pin = kept.iter().any(|(_, value)| String::from_utf8_lossy(&value.value).contains("4711"));
-    assert!(!pin, "nor in what is kept of the call");
-    // I05: with consent the acknowledgment goes out by its lane, inside the caps; without, it does not.
-    assert!(!contact.acknowledges_inline && contact.no_acknowledgment.is_empty());
-    let refused = asking();
-    answered(&refused, "0000000000", "it broke", "1").await;
-    let contact = refused.contacts().remove(0);
-    assert!(contact.acknowledges_inline && contact.no_acknowledgment.is_empty());
-}
-
-#[tokio::test]
-async fn a_hallway_that_is_busy_is_asked_again_and_nothing_is_lost() {
-    let house = House::new();
-    let (_, menu) = house.post("", &[]).await;
-    let record = house.follow(&menu, &[("Digits", "1")]).await;
-    house.intake.refuse(Some(Refusal::Busy { retry_after: Duration::from_secs(1) }));
-    assert_eq!(house.post(&action(&record), RECORDED).await.0, StatusCode::SERVICE_UNAVAILABLE);
-    house.intake.refuse(None);
-    let confirm = house.follow(&record, RECORDED).await;
-    assert!(confirm.contains("Your reference is"), "{confirm}");
-    assert_eq!(house.contacts().len(), 1);
-}
-
-#[tokio::test]
-async fn g01_t13_t14_nothing_unsigned_is_taken_and_nothing_of_it_is_kept() {
-    use lodge_domain::ports::InboxState;
-    let house = House::new();
-    let body =
-        format!("CallSid={CALL}&AccountSid=AC1&From=%2B14155550134&To=%2B18885550190&CallStatus=completed");
-    let target = "/hooks/page/status";
-    let good = signature(target, body.as_bytes(), "12345");
-    let half: String = good.chars().take(14).collect();
-    let forged = signature(target, body.as_bytes(), "54321");
-    let bare = signature("/hooks/page", body.as_bytes(), "12345");
-    for bad in [None, Some(""), Some(&*half), Some(&*forged), Some(&*bare), Some("!!!")] {
-        assert_eq!(house.send("status", &body, bad).await.0, StatusCode::UNAUTHORIZED, "{bad:?}");
-    }
-    for changed in [
-        body.replace("0134", "0135"),
-        format!("{body}&Digits=1"),
-        body.replace("completed", "busy"),
-        String::new(),
-    ] {
-        assert_eq!(
-            house.send("status", &changed, Some(&good)).await.0,
-            StatusCode::UNAUTHORIZED,
-            "{changed}"
-        );
-    }
-    // Key and value are signed without a border: another split of the same text lacks what must be there.
-    let shifted = body.replace("CallSid=", "CallSi=d");
-    assert_eq!(house.send("status", &shifted, Some(&good)).await.0, StatusCode::UNAUTHORIZED);
-    let (huge, path) = ("x=".to_owned() + &"y".repeat(1 << 20), "status/../x");
-    assert_eq!(house.send("status", &huge, Some(&good)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(house.send(path, &body, Some(&good)).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(house.intake.calls(), 0, "nothing reaches the hallway");
-    assert!(house.state.list(&super::rig::inbox(), "").await.unwrap().is_empty(), "nor the store");
-    let old = signature(target, body.as_bytes(), "the one before");
-    assert!(
-        house.send("status", &body, Some(&old)).await.0.is_success(),
-        "two tokens while one is changed over"
-    );
-    assert!(house.send("status", &body, Some(&good)).await.0.is_success());
-    assert_eq!(house.contacts().len(), 1);
-}
+/// The place, where it is a fixed one, the event and its values.
+type Act = (Option<&'static str>, &'static str, &'static [(&'static str, &'static str)]);
 
 /// What a provider may send of one call.
-fn script() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
-    vec![
-        ("", vec![]),
-        ("turn/1", vec![("Digits", "1")]),
-        ("turn/1", vec![]),
-        ("turn/2", RECORDED.to_vec()),
-        ("turn/2/none", vec![]),
-        ("turn/3", RECORDED.to_vec()),
-        ("status", vec![("CallStatus", "ringing")]),
-        ("status", vec![("CallStatus", "completed"), ("CallDuration", "40")]),
-        ("recording", vec![("RecordingSid", "RE1"), ("RecordingStatus", "absent")]),
-        (
-            "transcript",
-            vec![("TranscriptionSid", "TR1"), ("TranscriptionText", "hello"), ("RecordingSid", "RE1")],
-        ),
-    ]
-}
+const SCRIPT: [Act; 10] = [
+    (Some(""), "rings", &[]),
+    (Some("turn/1"), "presses", &[("keys", "1")]),
+    (Some("turn/1"), "presses", &[("keys", "9")]),
+    (Some("turn/2"), "recorded", &[("recording", "RE1")]),
+    (Some("turn/2/none"), "silent", &[]),
+    (Some("turn/3"), "recorded", &[("recording", "RE1")]),
+    (None, "news", &[]),
+    (None, "completed", &[]),
+    (None, "recording_lost", &[("recording", "RE1")]),
+    (None, "transcript", &[("recording", "RE1"), ("words", "hello")]),
+];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn i01_reordered_repeated_and_missing_callbacks_make_one_contact(order in prop::collection::vec(0..10usize, 1..30)) {
+    fn i01_reordered_repeated_and_missing_callbacks_make_one_contact(order in prop::collection::vec(0..10usize, 1..25)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let house = House::new();
-            let other = house.neighbour();
-            let script = script();
-            let mut answers = std::collections::HashMap::new();
-            for (n, at) in order.iter().enumerate() {
-                let (below, pairs) = &script[*at];
-                let gateway = if n % 2 == 0 { &house } else { &other };
-                let (status, answer) = gateway.post(below, pairs).await;
-                prop_assert!(status.is_success(), "{} {}", below, status);
-                if status == StatusCode::OK {
-                    let before = answers.entry(*at).or_insert_with(|| answer.clone());
-                    prop_assert_eq!(&*before, &answer, "the same callback, the same answer");
+        for phone in phones() {
+            let order: Vec<usize> = order.iter().copied().filter(|at| phone.has(SCRIPT[*at].1)).collect();
+            runtime.block_on(async {
+                let house = House::of(&phone);
+                let other = house.neighbour();
+                let mut answers = HashMap::new();
+                for (n, at) in order.iter().enumerate() {
+                    let (below, event, values) = SCRIPT[*at];
+                    let gateway = if n % 2 == 0 { &house } else { &other };
+                    let mut saying = phone.says(event, values);
+                    saying.place = below.map_or(saying.place, ToOwned::to_owned);
+                    let (status, answer) = gateway.tell_saying(&saying, None).await;
+                    prop_assert!(status.is_success(), "{} {event} {status}", phone.provider);
+                    if status == StatusCode::OK {
+                        let before = answers.entry(*at).or_insert_with(|| answer.clone());
+                        prop_assert_eq!(&*before, &answer, "the same callback, the same answer");
+                    }
                 }
-            }
-            house.clock.advance(SignedDuration::from_hours(1));
-            house.desk.sweep().await.unwrap();
-            let called = order.iter().any(|at| *at < 6 || *at == 7);
-            let contacts = house.contacts();
-            prop_assert_eq!(contacts.len(), usize::from(called));
-            let of: BTreeSet<_> = house.supplements().into_iter().map(|one| one.of).collect();
-            prop_assert!(of.len() <= 1);
-            prop_assert!(of.into_iter().all(|of| of == crate::contact::envelope(&super::rig::inbox(), CALL)));
-            Ok(())
-        })?;
+                house.shared.clock.advance(SignedDuration::from_hours(1));
+                house.works.desk.sweep().await.unwrap();
+                let called = order.iter().any(|at| *at < 6 || *at == 7);
+                prop_assert_eq!(house.contacts().len(), usize::from(called), "{}", &phone.provider);
+                let of: BTreeSet<_> = house.supplements().into_iter().map(|one| one.of).collect();
+                prop_assert!(of.len() <= 1);
+                prop_assert!(of.into_iter().all(|of| of == crate::contact::envelope(&inbox(), phone.call_id())));
+                Ok(())
+            })?;
+        }
     }
 }

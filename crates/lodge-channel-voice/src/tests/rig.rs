@@ -1,207 +1,305 @@
-//! A gateway with one Twilio inbox, called by a Twilio that signs.
+//! A gateway with one voice inbox of any provider, called by a provider that signs.
 
-use crate::desk::{Desk, Policy};
-use crate::dialect::Dialect;
+use super::phone::{Phone, Saying};
+use super::reading::Reading;
+use super::sign::{Callback, Headers, configured, sign};
+use crate::VoiceSettings;
 use crate::dialogue::{self, Dialogue};
-use crate::providers::twilio::cxml;
-use crate::recordings::Recordings;
+use crate::door::Works;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
-use data_encoding::BASE64;
-use lodge_channel::fetch::{ApiClient, ApiSettings, MediaClient, MediaPolicy};
-use lodge_channel::webhook::{Algorithm, Desk as WebhookDesk, Form, HmacKeys, Provider};
+use lodge_channel::net::TcpConnector;
+use lodge_channel::webhook::{Desk as WebhookDesk, Provider};
+use lodge_channel::{Context, FileLinks, Secret, SecretError, SecretSource};
 use lodge_domain::ports::{Clock, InboxState, Intake};
-use lodge_domain::{BrandName, Contact, Inbound, InboxId, InboxName, Supplement};
+use lodge_domain::{
+    BlobRef, BrandName, Contact, Inbound, InboxId, InboxName, KeyRing, NodeName, Supplement, Timestamp,
+};
 use lodge_testkit::{ManualClock, MemoryBlobs, ModelStore, RecordingIntake, SeededEntropy};
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
-use url::form_urlencoded::Serializer;
 
 pub(super) const PUBLIC: &str = "https://gw.example.test";
-pub(super) const CALL: &str = "CA5e0b1c2d3f4a596877869504132231f0";
-pub(super) const ACCOUNT: &str = "AC0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-const TOKEN: &str = "12345";
+/// Nobody listens there.
+pub(super) const NOWHERE: &str = "http://127.0.0.1:9";
 
-pub(super) struct House {
-    pub(super) intake: Arc<RecordingIntake>,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) state: Arc<ModelStore>,
-    pub(super) desk: Arc<Desk>,
-    pub(super) recordings: Arc<Recordings>,
-    pub(super) blobs: Arc<MemoryBlobs>,
-    webhooks: WebhookDesk,
+/// The secret that signs, where a test names no other: a variable's name in lower case is its value.
+struct Secrets {
+    signing: String,
+    scheme: String,
+    value: String,
 }
 
-pub(super) fn twilio_at(base: &str) -> Arc<dyn Dialect> {
-    twilio_with(base, TOKEN)
+impl SecretSource for Secrets {
+    fn read(&self, secret: &Secret) -> Result<SecretString, SecretError> {
+        let Secret::Env(name) = secret else { unreachable!("tests name variables") };
+        let plain = if *name == self.signing { &self.value } else { &name.to_lowercase() };
+        let signs = *name == self.signing || *name == format!("{}_OLD", self.signing);
+        let value = if signs { configured(&self.scheme, plain) } else { plain.clone() };
+        Ok(value.into())
+    }
 }
 
-fn twilio_with(base: &str, token: &str) -> Arc<dyn Dialect> {
-    let base = url::Url::parse(base).unwrap();
-    let api = ApiClient::new(&ApiSettings { base: base.clone(), deadline: Duration::from_secs(5) }).unwrap();
-    let media = MediaClient::new(MediaPolicy::new(&["api.twilio.com"], Some(base))).unwrap();
-    let token = SecretString::from(token.to_owned());
-    let old = SecretString::from("the one before".to_owned());
-    let places = ("2010-04-01/Accounts", api, media);
-    Arc::new(cxml("twilio", "x-twilio-signature", (&[token.clone(), old], token), None, places))
+/// Nobody asks for a link here.
+struct NoFiles;
+
+impl FileLinks for NoFiles {
+    fn href(&self, _: &BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
+        None
+    }
 }
 
 pub(super) fn inbox() -> InboxId {
     InboxId { brand: BrandName::unbranded(), name: InboxName::parse("page").unwrap() }
 }
 
-pub(super) fn everything() -> Policy {
-    Policy { missed: true, abandoned: true, anonymous: true }
-}
-
 pub(super) fn hotline() -> Dialogue {
     dialogue::read(dialogue::HOTLINE).unwrap()
 }
 
-impl House {
-    pub(super) fn new() -> Self {
-        Self::with(hotline(), everything(), "http://127.0.0.1:9")
+/// What a house is built of.
+pub(super) struct Plan {
+    pub(super) phone: Phone,
+    pub(super) dialogue: Dialogue,
+    /// Keys of the table beside those of the phone.
+    pub(super) extra: Value,
+    /// The secret that signs.
+    pub(super) secret: String,
+    pub(super) api: String,
+}
+
+impl Plan {
+    pub(super) fn of(phone: &Phone) -> Self {
+        Self {
+            phone: phone.clone(),
+            dialogue: hotline(),
+            extra: json!({}),
+            secret: phone.text("signing").to_lowercase(),
+            api: NOWHERE.to_owned(),
+        }
     }
 
-    pub(super) fn with(dialogue: Dialogue, policy: Policy, api: &str) -> Self {
+    pub(super) fn dialogue(mut self, text: &str) -> Self {
+        self.dialogue = dialogue::read(text).unwrap();
+        self
+    }
+
+    pub(super) fn extra(mut self, extra: Value) -> Self {
+        self.extra = extra;
+        self
+    }
+
+    pub(super) fn api(mut self, api: &str) -> Self {
+        api.clone_into(&mut self.api);
+        self
+    }
+
+    pub(super) fn secret(mut self, secret: &str) -> Self {
+        secret.clone_into(&mut self.secret);
+        self
+    }
+
+    /// The settings, read as the configuration's are.
+    pub(super) fn settings(&self) -> VoiceSettings {
+        let mut table = self.phone.value["settings"].clone();
+        let all = table.as_object_mut().unwrap();
+        all.insert("api_base".to_owned(), json!(self.api));
+        all.extend(self.extra.as_object().unwrap().clone());
+        serde_json::from_value(json!({&*self.phone.provider: table})).unwrap()
+    }
+
+    pub(super) fn build(self) -> House {
         let clock = Arc::new(ManualClock::new());
-        let entropy = Arc::new(SeededEntropy::new(1));
-        let state = Arc::new(ModelStore::new(Arc::clone(&clock) as Arc<dyn Clock>, entropy));
-        let blobs = Arc::new(MemoryBlobs::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let shared: Arc<dyn Clock> = clock.clone();
         let intake = Arc::new(RecordingIntake::new());
-        Self::over(dialogue, policy, twilio_at(api), (clock, state, intake, blobs))
+        self.over(&Shared {
+            state: Arc::new(ModelStore::new(Arc::clone(&shared), Arc::new(SeededEntropy::new(1)))),
+            blobs: Arc::new(MemoryBlobs::new(shared)),
+            intake,
+            clock,
+        })
+    }
+
+    pub(super) fn over(self, shared: &Shared) -> House {
+        let Shared { state, blobs, intake, clock } = shared;
+        let settings = self.settings();
+        let signing = self.phone.text("signing").to_owned();
+        let scheme = self.phone.text("signs").to_owned();
+        let context = Context {
+            inbox: inbox(),
+            node: NodeName::parse("a").unwrap(),
+            public_url: Some(PUBLIC.to_owned()),
+            folder: ".".into(),
+            neighbours: Arc::new(Vec::new()),
+            intake: Arc::clone(intake) as Arc<dyn Intake>,
+            state: Arc::clone(state) as Arc<dyn InboxState>,
+            leases: state.clone(),
+            timelines: state.clone(),
+            files: Arc::new(NoFiles),
+            hours: Arc::default(),
+            dead_letters: state.clone(),
+            blobs: Arc::clone(blobs) as _,
+            clock: Arc::clone(clock) as Arc<dyn Clock>,
+            entropy: Arc::new(SeededEntropy::new(2)),
+            connector: Arc::new(TcpConnector),
+            keys: Arc::new(KeyRing::new(&[(1, vec![1; 32])]).unwrap()),
+            secrets: Arc::new(Secrets { signing, scheme, value: self.secret.clone() }),
+            shutdown: Default::default(),
+        };
+        let dialogue = self.dialogue.clone();
+        let works = settings.works(&context, || Ok(dialogue)).unwrap();
+        let webhooks = WebhookDesk::new(
+            inbox().name,
+            Some(PUBLIC.to_owned()),
+            Arc::clone(&works.desk) as Arc<dyn Provider>,
+            context.intake,
+            context.clock,
+        );
+        let shared = Shared {
+            state: Arc::clone(state),
+            blobs: Arc::clone(blobs),
+            intake: Arc::clone(intake),
+            clock: Arc::clone(clock),
+        };
+        House { plan: self, shared, works, webhooks }
+    }
+}
+
+/// What gateways on one store share.
+pub(super) struct Shared {
+    pub(super) state: Arc<ModelStore>,
+    pub(super) blobs: Arc<MemoryBlobs>,
+    pub(super) intake: Arc<RecordingIntake>,
+    pub(super) clock: Arc<ManualClock>,
+}
+
+pub(super) struct House {
+    pub(super) plan: Plan,
+    pub(super) shared: Shared,
+    pub(super) works: Works,
+    webhooks: WebhookDesk,
+}
+
+impl House {
+    pub(super) fn of(phone: &Phone) -> Self {
+        Plan::of(phone).build()
     }
 
     /// Another gateway on the same store.
     pub(super) fn neighbour(&self) -> Self {
-        let shared = (
-            Arc::clone(&self.clock),
-            Arc::clone(&self.state),
-            Arc::clone(&self.intake),
-            Arc::clone(&self.blobs),
-        );
-        Self::over(self.desk.dialogue.clone(), self.desk.policy, Arc::clone(&self.desk.dialect), shared)
+        let Plan { phone, dialogue, extra, secret, api } = &self.plan;
+        let plan = Plan {
+            phone: phone.clone(),
+            dialogue: dialogue.clone(),
+            extra: extra.clone(),
+            secret: secret.clone(),
+            api: api.clone(),
+        };
+        plan.over(&self.shared)
     }
 
-    fn over(
-        dialogue: Dialogue,
-        policy: Policy,
-        dialect: Arc<dyn Dialect>,
-        shared: (Arc<ManualClock>, Arc<ModelStore>, Arc<RecordingIntake>, Arc<MemoryBlobs>),
-    ) -> Self {
-        let (clock, state, intake, blobs) = shared;
-        let recordings = Arc::new(Recordings {
-            inbox: inbox(),
-            dialect: Arc::clone(&dialect),
-            delete: true,
-            intake: Arc::clone(&intake) as Arc<dyn Intake>,
-            state: Arc::clone(&state) as Arc<dyn InboxState>,
-            blobs: Arc::clone(&blobs) as _,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            wake: tokio::sync::Notify::new(),
-        });
-        let desk = Arc::new(Desk {
-            inbox: inbox(),
-            base: format!("{PUBLIC}/hooks/page"),
-            dialogue,
-            dialect,
-            policy,
-            intake: Arc::clone(&intake) as Arc<dyn Intake>,
-            state: Arc::clone(&state) as Arc<dyn InboxState>,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            recordings: Arc::clone(&recordings),
-        });
-        let webhooks = WebhookDesk::new(
-            inbox().name,
-            Some(PUBLIC.to_owned()),
-            Arc::clone(&desk) as Arc<dyn Provider>,
-            Arc::clone(&intake) as Arc<dyn Intake>,
-            Arc::clone(&clock) as Arc<dyn Clock>,
-        );
-        Self { intake, clock, state, desk, recordings, blobs, webhooks }
+    pub(super) fn phone(&self) -> &Phone {
+        &self.plan.phone
     }
 
-    /// Posts a signed form; status and body of the answer.
-    pub(super) async fn post(&self, below: &str, pairs: &[(&str, &str)]) -> (StatusCode, String) {
-        let mut form = Serializer::new(String::new());
-        form.append_pair("CallSid", CALL).append_pair("AccountSid", ACCOUNT);
-        for (key, value) in [("From", "+14155550134"), ("To", "+18885550190"), ("CallStatus", "in-progress")]
-        {
-            if pairs.iter().all(|(name, _)| *name != key) {
-                form.append_pair(key, value);
-            }
-        }
-        form.extend_pairs(pairs);
-        self.post_raw(below, &form.finish()).await
+    /// What signs a callback.
+    pub(super) fn headers(&self, target: &str, body: &[u8]) -> Headers {
+        let url = format!("{PUBLIC}{target}");
+        let at = self.shared.clock.now();
+        sign(self.phone().text("signs"), &Callback { url: &url, body, secret: &self.plan.secret, at })
     }
 
-    pub(super) async fn post_raw(&self, below: &str, body: &str) -> (StatusCode, String) {
+    /// Sends a callback, signed, to an address below the inbox's own.
+    pub(super) async fn post(&self, below: &str, body: &[u8]) -> (StatusCode, String) {
         let slash = if below.is_empty() { "" } else { "/" };
-        let target = format!("/hooks/page{slash}{below}");
-        self.send(below, body, Some(&signature(&target, body.as_bytes(), TOKEN))).await
+        let headers = self.headers(&format!("/hooks/page{slash}{below}"), body);
+        self.send(below, body, &headers).await
     }
 
-    pub(super) async fn send(
-        &self,
-        below: &str,
-        body: &str,
-        signature: Option<&str>,
-    ) -> (StatusCode, String) {
+    pub(super) async fn send(&self, below: &str, body: &[u8], headers: &Headers) -> (StatusCode, String) {
         let slash = if below.is_empty() { "" } else { "/" };
         let mut request = Request::builder()
             .method("POST")
             .uri(format!("/hooks/page{slash}{below}"))
-            .header("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
-        if let Some(signature) = signature {
-            request = request.header("x-twilio-signature", signature);
+            .header("content-type", self.phone().text("media_type"));
+        for (name, value) in headers {
+            request = request.header(*name, value);
         }
-        let below = below.split('?').next().unwrap();
-        let answer = self.webhooks.answer(below, request.body(Body::from(body.to_owned())).unwrap()).await;
+        self.ask(below.split('?').next().unwrap(), request.body(Body::from(body.to_vec())).unwrap()).await
+    }
+
+    pub(super) async fn ask(&self, below: &str, request: Request) -> (StatusCode, String) {
+        let answer = self.webhooks.answer(below, request).await;
         let status = answer.status();
         let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// Follows an address that an answer gave.
-    pub(super) async fn follow(&self, answer: &str, pairs: &[(&str, &str)]) -> String {
-        let (status, body) = self.post(&action(answer), pairs).await;
-        assert_eq!(status, StatusCode::OK, "{body}");
-        body
+    /// Something happens, and the provider tells of it; status and body of the answer.
+    pub(super) async fn tell(
+        &self,
+        event: &str,
+        values: &[(&str, &str)],
+        after: Option<&Reading>,
+    ) -> (StatusCode, String) {
+        self.tell_saying(&self.phone().says(event, values), after).await
+    }
+
+    pub(super) async fn tell_saying(&self, saying: &Saying, after: Option<&Reading>) -> (StatusCode, String) {
+        let below = match (saying.place.as_str(), after) {
+            ("turn" | "none", Some(after)) => after.address(&saying.place),
+            ("turn" | "none", None) => panic!("nobody gave an address yet"),
+            (place, _) => place.to_owned(),
+        };
+        self.post(&below, &saying.body).await
+    }
+
+    /// The same where the call goes on.
+    pub(super) async fn goes_on(
+        &self,
+        event: &str,
+        values: &[(&str, &str)],
+        after: Option<&Reading>,
+    ) -> Reading {
+        let (status, body) = self.tell(event, values, after).await;
+        assert_eq!(status, StatusCode::OK, "{}: {event}: {body}", self.phone().provider);
+        Reading::of(self.phone(), &body)
+    }
+
+    pub(super) async fn rings(&self) -> Reading {
+        self.goes_on("rings", &[], None).await
+    }
+
+    pub(super) async fn presses(&self, keys: &str, after: &Reading) -> Reading {
+        self.goes_on("presses", &[("keys", keys)], Some(after)).await
+    }
+
+    pub(super) async fn recorded(&self, after: &Reading) -> Reading {
+        self.goes_on("recorded", &[("recording", "RE1")], Some(after)).await
+    }
+
+    /// The provider tells of something that asks for no answer; twice, since that makes no difference.
+    pub(super) async fn told(&self, event: &str, values: &[(&str, &str)]) {
+        for _ in 0..2 {
+            let (status, body) = self.tell(event, values, None).await;
+            assert!(status.is_success(), "{}: {event}: {status} {body}", self.phone().provider);
+        }
     }
 
     pub(super) fn contacts(&self) -> Vec<Contact> {
-        self.intake.contacts()
+        self.shared.intake.contacts()
     }
 
     pub(super) fn supplements(&self) -> Vec<Supplement> {
-        let taken = self.intake.taken().into_iter();
+        let taken = self.shared.intake.taken().into_iter();
         taken.filter_map(|item| if let Inbound::Supplement(one) = item { Some(*one) } else { None }).collect()
     }
-}
 
-/// The path, below the inbox's own, of the first action that an answer names.
-pub(super) fn action(answer: &str) -> String {
-    let after = answer.split("action=\"").nth(1).unwrap_or_else(|| panic!("no action in {answer}"));
-    let address = after.split('"').next().unwrap();
-    address.strip_prefix(&format!("{PUBLIC}/hooks/page/")).unwrap().to_owned()
-}
-
-pub(super) fn signature(target: &str, body: &[u8], token: &str) -> String {
-    let mut text = format!("{PUBLIC}{target}");
-    for (key, values) in Form::parse(body).sorted() {
-        for value in values {
-            text.push_str(key);
-            text.push_str(value);
-        }
+    /// Everything that is kept of this inbox.
+    pub(super) async fn kept(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        let all = self.shared.state.list(&inbox(), prefix).await.unwrap();
+        all.into_iter().map(|(key, value)| (key, value.value.to_vec())).collect()
     }
-    let keys = HmacKeys::new(Algorithm::Sha1, &[SecretString::from(token.to_owned())]);
-    BASE64.encode(&keys.sign(&[text.as_bytes()]).unwrap())
-}
-
-/// The names of an answer's elements, in order.
-pub(super) fn verbs(answer: &str) -> Vec<&str> {
-    let names = answer.split('<').skip(3).filter_map(|tag| tag.split([' ', '>', '/']).next());
-    names.filter(|name| !name.is_empty()).collect()
 }

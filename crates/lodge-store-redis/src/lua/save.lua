@@ -15,4 +15,5 @@ version = tonumber(version)
 if by == operation then return version end
 if version ~= expected then return 0 end
 call('HSET', key, field, ('%d,%s\n'):format(version + 1, operation) .. value)
+if version == 0 then call('ZADD', P .. 'si:' .. inbox, 0, field) end
 return version + 1

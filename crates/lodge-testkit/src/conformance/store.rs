@@ -74,8 +74,8 @@ macro_rules! store_conformance {
             dead_letters: pages replayed_once discarded_is_gone buried_once quarantine_is_not_replayed
                 dead_work_is_not_enqueued replayed_work_is_due_at_once;
             feed: events_in_order pages_and_cursors unreadable_cursors wait_feed_wakes one_event_by_id;
-            keeping: inbox_state_compares_and_sets inbox_state_lists_by_prefix inbox_state_is_limited
-                leases_have_one_holder leases_end_and_fence budgets_are_windows budgets_take_all_or_nothing
+            keeping: inbox_state_compares_and_sets inbox_state_lists_by_prefix inbox_state_finds_a_range
+                inbox_state_is_limited leases_have_one_holder leases_end_and_fence budgets_are_windows budgets_take_all_or_nothing
                 budgets_take_amounts a_budget_of_nothing counts_and_check second_handle_sees_everything;
             purging: dedupe conversations conversations_with_work_stay conversations_with_dead_letters_stay
                 feed_keeps_the_unforwarded transient fences_never_go_back purged_cursors_go_on;

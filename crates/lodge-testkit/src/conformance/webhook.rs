@@ -42,6 +42,9 @@ pub struct WebhookCase {
     pub now: Timestamp,
 }
 
+/// Makes a provider that hands what comes in to this hallway by itself, since its answers depend on what becomes of it.
+pub type Maker<'a> = &'a dyn Fn(Arc<RecordingIntake>, Arc<dyn Clock>) -> Arc<dyn Provider>;
+
 struct Bench<'a> {
     case: &'a WebhookCase,
     intake: Arc<RecordingIntake>,
@@ -49,14 +52,14 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(case: &'a WebhookCase) -> Self {
+    fn new(case: &'a WebhookCase, make: Maker<'_>) -> Self {
         let intake = Arc::new(RecordingIntake::new());
         let clock = ManualClock::new();
         clock.set(case.now);
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let inbox = InboxName::parse("page").unwrap();
-        let desk =
-            Desk::new(inbox, Some(PUBLIC_URL.to_owned()), Arc::clone(&case.provider), intake.clone(), clock);
+        let provider = make(Arc::clone(&intake), Arc::clone(&clock));
+        let desk = Desk::new(inbox, Some(PUBLIC_URL.to_owned()), provider, intake.clone(), clock);
         Self { case, intake, desk }
     }
 
@@ -95,17 +98,25 @@ impl<'a> Bench<'a> {
 /// # Panics
 /// Where the provider breaks one of its rules; the message names it.
 pub async fn all(case: &WebhookCase) {
-    accepts_what_is_signed_and_once(case).await;
-    refuses_bad_signatures(case).await;
-    refuses_changed_bytes(case).await;
-    refuses_stale_requests(case).await;
-    refuses_sizes_types_and_methods(case).await;
-    asks_to_come_back(case).await;
-    survives_what_it_does_not_understand(case).await;
+    all_made(case, &|_, _| Arc::clone(&case.provider)).await;
 }
 
-async fn accepts_what_is_signed_and_once(case: &WebhookCase) {
-    let bench = Bench::new(case);
+/// Runs the whole suite, each part of it with a provider made anew.
+///
+/// # Panics
+/// As [`all`].
+pub async fn all_made(case: &WebhookCase, make: Maker<'_>) {
+    accepts_what_is_signed_and_once(case, make).await;
+    refuses_bad_signatures(case, make).await;
+    refuses_changed_bytes(case, make).await;
+    refuses_stale_requests(case, make).await;
+    refuses_sizes_types_and_methods(case, make).await;
+    asks_to_come_back(case, make).await;
+    survives_what_it_does_not_understand(case, make).await;
+}
+
+async fn accepts_what_is_signed_and_once(case: &WebhookCase, make: Maker<'_>) {
+    let bench = Bench::new(case, make);
     let headers = (case.sign)(&case.body, case.now);
     let first = bench.post(&headers, case.body.clone()).await;
     assert!(first.status().is_success(), "a signed request is taken: {}", first.status());
@@ -116,8 +127,8 @@ async fn accepts_what_is_signed_and_once(case: &WebhookCase) {
     assert_eq!(bench.intake.contacts().len(), contacts.len(), "a replay has no effect (T16)");
 }
 
-async fn refuses_bad_signatures(case: &WebhookCase) {
-    let bench = Bench::new(case);
+async fn refuses_bad_signatures(case: &WebhookCase, make: Maker<'_>) {
+    let bench = Bench::new(case, make);
     let body = &case.body;
     bench.refused("no signature", &Headers::new(), body.clone()).await;
     bench.refused("signed with another secret", &(case.forge)(body, case.now), body.clone()).await;
@@ -149,11 +160,11 @@ fn spoiled(text: &str) -> Vec<String> {
     (0..characters.len()).map(|at| exchanged(at).collect()).collect()
 }
 
-async fn refuses_changed_bytes(case: &WebhookCase) {
+async fn refuses_changed_bytes(case: &WebhookCase, make: Maker<'_>) {
     if !case.covers_body {
         return;
     }
-    let bench = Bench::new(case);
+    let bench = Bench::new(case, make);
     let headers = (case.sign)(&case.body, case.now);
     // Each byte once, each bit in turn; every one of a short body, a sample of a long one.
     let step = (case.body.len() / 512).max(1);
@@ -175,12 +186,12 @@ async fn refuses_changed_bytes(case: &WebhookCase) {
     }
 }
 
-async fn refuses_stale_requests(case: &WebhookCase) {
+async fn refuses_stale_requests(case: &WebhookCase, make: Maker<'_>) {
     if !case.timed {
         return;
     }
     for seconds in [-(TOLERANCE + 1), TOLERANCE + 1] {
-        let bench = Bench::new(case);
+        let bench = Bench::new(case, make);
         let then = Timestamp::from_second(case.now.as_second() + seconds).unwrap();
         bench
             .refused(&format!("{seconds} s from now"), &(case.sign)(&case.body, then), case.body.clone())
@@ -188,8 +199,8 @@ async fn refuses_stale_requests(case: &WebhookCase) {
     }
 }
 
-async fn refuses_sizes_types_and_methods(case: &WebhookCase) {
-    let bench = Bench::new(case);
+async fn refuses_sizes_types_and_methods(case: &WebhookCase, make: Maker<'_>) {
+    let bench = Bench::new(case, make);
     let headers = (case.sign)(&case.body, case.now);
     let large = vec![b' '; case.provider.body_limit() + 1];
     let status = bench.post(&headers, large.clone()).await.status();
@@ -212,8 +223,8 @@ async fn refuses_sizes_types_and_methods(case: &WebhookCase) {
     assert_eq!(bench.intake.calls(), 0, "nothing of that reaches the hallway");
 }
 
-async fn asks_to_come_back(case: &WebhookCase) {
-    let bench = Bench::new(case);
+async fn asks_to_come_back(case: &WebhookCase, make: Maker<'_>) {
+    let bench = Bench::new(case, make);
     bench.intake.refuse(Some(Refusal::Busy { retry_after: Duration::from_secs(7) }));
     let headers = (case.sign)(&case.body, case.now);
     let refused = bench.post(&headers, case.body.clone()).await;
@@ -224,11 +235,11 @@ async fn asks_to_come_back(case: &WebhookCase) {
     assert!(taken.status().is_success() && !bench.intake.contacts().is_empty(), "the repeat is taken");
 }
 
-async fn survives_what_it_does_not_understand(case: &WebhookCase) {
+async fn survives_what_it_does_not_understand(case: &WebhookCase, make: Maker<'_>) {
     let bodies: [&[u8]; 6] =
         [b"{}", b"[]", b"null", b"{\"entry\":7,\"events\":[null],\"update_id\":[]}", b"\xff\xfe", b"a=b"];
     for body in bodies {
-        let bench = Bench::new(case);
+        let bench = Bench::new(case, make);
         let status = bench.post(&(case.sign)(body, case.now), body).await.status();
         // A token does not cover the body, and some providers name the sender in it: those may refuse, none may fail.
         assert!(!status.is_server_error(), "{}: {status} (G03)", String::from_utf8_lossy(body));

@@ -33,6 +33,22 @@ pub trait InboxState: Send + Sync {
     /// All values of the inbox whose keys start with `prefix`, sorted by key.
     async fn list(&self, inbox: &InboxId, prefix: &str) -> Result<Vec<(String, StateValue)>, StoreError>;
 
+    /// The first `most` values of the inbox whose keys are `from` or come after it, and come before `to`, sorted by key (in
+    /// the order of their bytes). A store's own way costs what it finds,
+    /// not what there is; this one is for stand-ins.
+    async fn range(
+        &self,
+        inbox: &InboxId,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> Result<Vec<(String, StateValue)>, StoreError> {
+        let mut all = self.list(inbox, "").await?;
+        all.retain(|(key, _)| from <= key.as_str() && key.as_str() < to);
+        all.truncate(most);
+        Ok(all)
+    }
+
     /// Removes the value under `key`, whatever its version.
     async fn remove(&self, inbox: &InboxId, key: &str) -> Result<(), StoreError>;
 }

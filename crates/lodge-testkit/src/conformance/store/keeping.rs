@@ -55,6 +55,29 @@ pub async fn inbox_state_lists_by_prefix(t: &dyn StoreUnderTest) {
     assert!(keys("none").await.is_empty());
 }
 
+/// Keys between two others, the second left out, in the order of their bytes, and no more than asked for.
+pub async fn inbox_state_finds_a_range(t: &dyn StoreUnderTest) {
+    let s = scene(t);
+    let ours = inbox("default", "support");
+    for key in ["due/3", "due/1", "due/2", "due/\u{e4}", "due", "duf", "a", "due/1/x"] {
+        s.store.save(&ours, key, 0, bytes(key)).await.unwrap();
+    }
+    s.store.save(&inbox("default", "sales"), "due/1", 0, bytes("v")).await.unwrap();
+    let keys = async |from: &str, to: &str, most: usize| -> Vec<String> {
+        s.store.range(&ours, from, to, most).await.unwrap().into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(keys("due/", "due0", 9).await, ["due/1", "due/1/x", "due/2", "due/3", "due/\u{e4}"]);
+    assert_eq!(keys("due/", "due/2", 9).await, ["due/1", "due/1/x"]);
+    assert_eq!(keys("due/1/x", "due/3", 9).await, ["due/1/x", "due/2"]);
+    assert_eq!(keys("due/", "due0", 2).await, ["due/1", "due/1/x"]);
+    assert!(keys("due/", "due0", 0).await.is_empty() && keys("due/3", "due/2", 9).await.is_empty());
+    let found = s.store.range(&ours, "due/2", "due/3", 9).await.unwrap();
+    assert_eq!((found[0].1.version, &found[0].1.value), (1, &bytes("due/2")));
+    s.store.save(&ours, "due/2", 1, bytes("w")).await.unwrap();
+    s.store.remove(&ours, "due/1").await.unwrap();
+    assert_eq!(keys("due/", "due/3", 9).await, ["due/1/x", "due/2"]);
+}
+
 /// A mebibyte fits, and comes back; more is refused.
 pub async fn inbox_state_is_limited(t: &dyn StoreUnderTest) {
     let s = scene(t);

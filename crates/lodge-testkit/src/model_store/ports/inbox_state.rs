@@ -39,6 +39,19 @@ impl InboxState for ModelStore {
         Ok(all.filter(|(key, _)| key.starts_with(prefix)).collect())
     }
 
+    async fn range(
+        &self,
+        inbox: &InboxId,
+        from: &str,
+        to: &str,
+        most: usize,
+    ) -> Result<Vec<(String, StateValue)>, StoreError> {
+        let state = self.read();
+        let of_inbox = state.inbox_state.range((inbox.clone(), from.to_owned())..);
+        let within = of_inbox.take_while(|((of, key), _)| of == inbox && key.as_str() < to);
+        Ok(within.take(most).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
     async fn remove(&self, inbox: &InboxId, key: &str) -> Result<(), StoreError> {
         self.write(|state| state.inbox_state.remove(&(inbox.clone(), key.to_owned())));
         Ok(())

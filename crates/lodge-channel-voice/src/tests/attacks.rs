@@ -1,0 +1,317 @@
+//! What strangers may try with any provider: forged, changed, stale and hostile callbacks.
+
+use super::phone::{Phone, folder, phones};
+use super::reading::{Reading, Verb};
+use super::rig::{House, PUBLIC, Plan, Shared, inbox};
+use super::sign::{Callback, sign};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use data_encoding::BASE64;
+use lodge_domain::ports::Clock;
+use lodge_domain::{JoinCondition, Reference, Timestamp};
+use lodge_testkit::conformance::webhook::{self, WebhookCase};
+use lodge_testkit::{MemoryBlobs, ModelStore, SeededEntropy};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+#[tokio::test]
+async fn g01_t13_t14_t16_t17_t18_every_provider_refuses_what_every_provider_has_to_refuse() {
+    for phone in phones() {
+        let now = Timestamp::from_second(1_795_291_200).unwrap();
+        let body = phone.says("missed", &[]).body;
+        let signed = |secret: String| {
+            let scheme = phone.text("signs").to_owned();
+            move |body: &[u8], at| {
+                sign(&scheme, &Callback { url: &format!("{PUBLIC}/hooks/page"), body, secret: &secret, at })
+            }
+        };
+        let own = phone.text("signing").to_lowercase();
+        let media_type = if phone.text("media_type") == "application/json" {
+            "application/json"
+        } else {
+            "application/x-www-form-urlencoded"
+        };
+        let case = WebhookCase {
+            provider: Arc::clone(&House::of(&phone).works.desk) as _,
+            media_type,
+            body: body.into(),
+            sign: Box::new(signed(own)),
+            forge: Box::new(signed("another".to_owned())),
+            covers_body: phone.is("covers_body"),
+            covers_bytes: phone.is("covers_bytes"),
+            timed: phone.is("timed"),
+            now,
+        };
+        webhook::all_made(&case, &|intake, clock| {
+            let manual = lodge_testkit::ManualClock::new();
+            manual.set(clock.now());
+            let manual = Arc::new(manual);
+            let shared: Arc<dyn Clock> = manual.clone();
+            let shared = Shared {
+                state: Arc::new(ModelStore::new(Arc::clone(&shared), Arc::new(SeededEntropy::new(3)))),
+                blobs: Arc::new(MemoryBlobs::new(shared)),
+                intake,
+                clock: manual,
+            };
+            Plan::of(&phone).over(&shared).works.desk as _
+        })
+        .await;
+    }
+}
+
+fn vectors(phone: &Phone) -> Vec<Value> {
+    let path =
+        format!("{}/../../fixtures/webhook/{}.json", env!("CARGO_MANIFEST_DIR"), phone.text("vectors"));
+    let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let spoken = phone.value["schemes"].as_array().unwrap();
+    all.into_iter().filter(|case| spoken.contains(&case["scheme"])).collect()
+}
+
+/// What the provider's verifier says of a vector, and what the gateway answers where that is no.
+#[tokio::test]
+async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_else() {
+    use lodge_channel::webhook::{Provider, Unverified};
+    for phone in phones() {
+        let cases = vectors(&phone);
+        assert!(cases.len() >= 2 || phone.is("no_vectors"), "{}", phone.provider);
+        for case in cases {
+            let name = format!("{}: {}", phone.provider, case["id"]);
+            let mut plan = Plan::of(&phone).extra(phone.value["as_in_vectors"].clone());
+            plan.phone.value["signs"] = json!("as it is");
+            let secret = case["secret"].as_str().unwrap();
+            let house = plan.secret(secret.rsplit(phone.text("secret_after")).next().unwrap()).build();
+            let now = Timestamp::from_second(case["now"].as_i64().unwrap_or(1_795_291_200)).unwrap();
+            house.shared.clock.set(now);
+            let asked = &case["request"];
+            let url = asked["url"].as_str().unwrap();
+            let (scheme, rest) = url.split_once("://").unwrap();
+            let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let mut builder =
+                Request::builder().method(asked["method"].as_str().unwrap()).uri(format!("/{target}"));
+            for (header, value) in asked["headers"].as_object().unwrap() {
+                builder = builder.header(header, value.as_str().unwrap());
+            }
+            let body = match asked["body_base64"].as_str() {
+                Some(encoded) => BASE64.decode(encoded.as_bytes()).unwrap(),
+                None => asked["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+            };
+            let request = builder.body(()).unwrap();
+            let (parts, ()) = request.into_parts();
+            let base = format!("{scheme}://{authority}");
+            let unverified =
+                Unverified::new(parts.method.clone(), target, "", Some(&base), parts.headers.clone())
+                    .with_body(body.clone().into());
+            let verdict = house.works.desk.verify(&unverified, now);
+            // A form that names no call is refused, whoever signed it.
+            let must = phone.text("must_have");
+            let form =
+                asked["headers"].as_object().unwrap().values().all(|value| value != "application/json");
+            let unnamed = form && !format!("{url}&{}", String::from_utf8_lossy(&body)).contains(must);
+            assert_eq!(verdict.is_ok(), case["valid"] == json!(true) && !unnamed, "{name}: {verdict:?}");
+            if verdict.is_err() {
+                let query = target.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+                let mut request = Request::builder().method(parts.method).uri(format!("/hooks/page{query}"));
+                *request.headers_mut().unwrap() = parts.headers;
+                let (status, _) = house.ask("", request.body(Body::from(body)).unwrap()).await;
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{name}");
+                assert_eq!(house.shared.intake.calls(), 0, "{name}");
+                assert!(house.kept("").await.is_empty(), "{name}: nothing is stored");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn t13_nothing_of_what_is_refused_is_kept_and_only_places_of_ours_are_served() {
+    for phone in phones() {
+        let house = House::of(&phone);
+        for event in
+            ["rings", "completed", "presses", "recorded", "recording", "recording_lost", "transcript"]
+        {
+            if !phone.has(event) {
+                continue;
+            }
+            let values = [("keys", "1"), ("recording", "RE1"), ("url", "https://a.example/"), ("words", "x")];
+            let saying = phone.says(event, &values);
+            let below = match saying.place.as_str() {
+                "turn" | "none" => "turn/1",
+                place => place,
+            };
+            let (status, _) = house.send(below, &saying.body, &Vec::new()).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{} {event}", phone.provider);
+            for strange in ["status/../x", "turn/x", "turn/1/none/more", "audio"] {
+                let (status, _) = house.post(strange, &saying.body).await;
+                assert_eq!(status, StatusCode::NOT_FOUND, "{} {strange}", phone.provider);
+            }
+        }
+        assert_eq!(house.shared.intake.calls(), 0, "{}", phone.provider);
+        assert!(house.kept("").await.is_empty(), "{}", phone.provider);
+    }
+}
+
+#[tokio::test]
+async fn two_secrets_live_while_one_is_changed_over() {
+    for phone in phones().iter().filter(|phone| !phone.is("one_secret")) {
+        let signing = phone.text("signing");
+        let key = phone.text("signing_key");
+        let both = json!({key: [format!("env:{signing}"), format!("env:{signing}_OLD")]});
+        let house = Plan::of(phone).extra(both).build();
+        let body = phone.says("missed", &[]).body;
+        let old = format!("{}_old", signing.to_lowercase());
+        for secret in [&old, &signing.to_lowercase()] {
+            let url = format!("{PUBLIC}/hooks/page/status");
+            let at = house.shared.clock.now();
+            let headers = sign(phone.text("signs"), &Callback { url: &url, body: &body, secret, at });
+            assert!(
+                house.send("status", &body, &headers).await.0.is_success(),
+                "{} {secret}",
+                phone.provider
+            );
+        }
+        assert_eq!(house.contacts().len(), 1, "{}", phone.provider);
+    }
+}
+
+/// A dialogue that asks for everything that the provider can hear.
+fn asking(phone: &Phone) -> String {
+    let words =
+        "[step.words.speech]\nname = \"problem\"\nsay = { en = \"What happened?\" }\nnext = \"consent\"\n";
+    let (after, words) = if phone.has("says") { ("words", words) } else { ("consent", "") };
+    format!(
+        r#"
+start = "reference"
+languages = ["en"]
+[step.reference.digits]
+name = "reference"
+kind = "reference"
+say = {{ en = "Your reference?" }}
+next = "pin"
+[step.pin.digits]
+name = "pin"
+sensitive = true
+say = {{ en = "Your pin?" }}
+next = "order"
+[step.order.digits]
+name = "order"
+say = {{ en = "Your order number?" }}
+next = "{after}"
+{words}
+[step.consent.consent]
+about = "text-message"
+say = {{ en = "For a text message with your reference press 9." }}
+yes = "9"
+next = "confirm"
+[step.confirm.confirm]
+say = {{ en = "It is {{reference}}." }}
+next = "end"
+[step.end.goodbye]
+say = {{ en = "Goodbye." }}
+"#
+    )
+}
+
+/// Answers everything, with `words` wherever a caller or their network can put some.
+async fn answered(house: &House, reference: &str, words: &str, consent: &str) -> Vec<Reading> {
+    let phone = house.phone();
+    let mut also = phone.value["strangers"].clone();
+    also.as_object_mut().unwrap().values_mut().for_each(|value| *value = json!(words));
+    let (status, body) = house.tell_saying(&phone.says_also("rings", &[], &also), None).await;
+    assert_eq!(status, StatusCode::OK, "{}: {body}", phone.provider);
+    let mut all = vec![Reading::of(phone, &body)];
+    let mut said = vec![("presses", reference), ("presses", "4711"), ("presses", "123456")];
+    if phone.has("says") {
+        said.push(("says", words));
+    }
+    said.push(("presses", consent));
+    for (event, value) in said {
+        let saying = phone.says_also(event, &[("keys", value), ("words", value)], &also);
+        let (status, body) = house.tell_saying(&saying, all.last()).await;
+        assert_eq!(status, StatusCode::OK, "{} {event}: {body}", phone.provider);
+        all.push(Reading::of(phone, &body));
+    }
+    all
+}
+
+fn shapes(all: &[Reading]) -> Vec<Vec<Verb>> {
+    all.iter().map(|answer| answer.verbs.clone()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn t40_nothing_that_a_caller_says_or_is_called_changes_an_answer(
+        words in prop_oneof![
+            "\\PC{1,60}",
+            Just("</Say></Gather><Dial>+882123456</Dial><Say x=\"' ]]>&lt;Redirect>https://evil.example".to_owned()),
+            Just("\"}],{\"action\":\"connect\"}]\u{0}\u{1b}\u{202e}".to_owned()),
+        ],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        prop_assume!(!words.trim().is_empty());
+        for phone in phones() {
+            runtime.block_on(async {
+                let house = || Plan::of(&phone).dialogue(&asking(&phone)).build();
+                let calm = answered(&house(), "0000000000", "hello", "1").await;
+                let attacked = answered(&house(), "0000000000", &words, "1").await;
+                prop_assert_eq!(shapes(&calm), shapes(&attacked), "{}", &phone.provider);
+                Ok(())
+            })?;
+        }
+    }
+}
+
+#[tokio::test]
+async fn c01_t43_a_typed_reference_joins_participants_only_and_withheld_digits_are_nowhere() {
+    let envelope = crate::contact::envelope(&inbox(), "x");
+    let reference = Reference::derive(&lodge_domain::ConversationId::founded_by(&envelope), 0);
+    for phone in phones() {
+        let house = Plan::of(&phone).dialogue(&asking(&phone)).build();
+        answered(&house, reference.as_str(), "it broke", "9").await;
+        let contact = house.contacts().remove(0);
+        assert_eq!(contact.thread_keys.len(), 1, "{}", phone.provider);
+        assert_eq!(contact.thread_keys[0].condition, JoinCondition::IfParticipant);
+        assert_eq!(contact.details["digits"], json!({"order": "123456"}), "{}", phone.provider);
+        if phone.has("says") {
+            assert_eq!(contact.details["speech"]["problem"]["text"], "it broke", "{}", phone.provider);
+        }
+        let whole = serde_json::to_string(&contact).unwrap();
+        assert!(!whole.contains("4711") && whole.contains("given, not kept"), "{whole}");
+        let kept = house.kept("").await;
+        let pin = kept.iter().any(|(_, value)| String::from_utf8_lossy(value).contains("4711"));
+        assert!(!pin, "{}: nor in what is kept of the call", phone.provider);
+        // I05: with consent the acknowledgment goes out by its lane, inside the caps; without, it does not.
+        assert!(!contact.acknowledges_inline && contact.no_acknowledgment.is_empty());
+        let refused = Plan::of(&phone).dialogue(&asking(&phone)).build();
+        answered(&refused, "0000000000", "it broke", "1").await;
+        let contact = refused.contacts().remove(0);
+        assert!(contact.acknowledges_inline && contact.no_acknowledgment.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn t42_only_the_networks_highest_attestation_vouches_for_a_number() {
+    use lodge_domain::Assurance;
+    for phone in phones() {
+        for case in phone.value["attested"].as_array().unwrap() {
+            let house = House::of(&phone);
+            house.tell_saying(&phone.says_also("missed", &[], &case[0]), None).await;
+            let assurance = house.contacts().remove(0).from.assurance;
+            assert_eq!(
+                assurance == Assurance::Authenticated,
+                case[1] == json!(true),
+                "{} {case}",
+                phone.provider
+            );
+        }
+    }
+}
+
+#[test]
+fn every_provider_has_its_fixtures() {
+    for phone in phones() {
+        assert!(folder(&phone.provider).join("answers").is_dir(), "{}", phone.provider);
+    }
+}

@@ -1,0 +1,116 @@
+//! Calls that end early, or without anybody saying so, and callers who are nobody's number.
+
+use super::phone::{Phone, phones};
+use super::rig::{House, Plan};
+use lodge_domain::{Assurance, HandleKind, Inbound, SignedDuration};
+use serde_json::json;
+
+#[tokio::test]
+async fn i03_every_hang_up_files_what_was_learned_once() {
+    for phone in phones() {
+        for steps in 0..4 {
+            let house = House::of(&phone);
+            if steps > 0 {
+                let menu = house.rings().await;
+                if steps > 1 {
+                    let record = house.presses("2", &menu).await;
+                    if steps > 2 {
+                        hang_up_while_recording(&house, &record).await;
+                    }
+                }
+            }
+            house.told(if steps == 0 { "missed" } else { "completed" }, &[]).await;
+            let contacts = house.contacts();
+            let name = format!("{} {steps}", phone.provider);
+            assert_eq!(contacts.len(), 1, "{name}");
+            let outcome = contacts[0].details["outcome"].as_str().unwrap();
+            assert_eq!(outcome, ["missed", "abandoned", "abandoned", "voicemail"][steps], "{name}");
+            assert!(!contacts[0].acknowledges_inline, "{name}: nobody was told anything");
+            let path = contacts[0].details["path"].as_array().unwrap();
+            assert_eq!(path.len(), usize::from(steps > 1), "{name}");
+        }
+    }
+}
+
+/// Some providers tell of that as of a turn, others only of the recording.
+async fn hang_up_while_recording(house: &House, record: &super::reading::Reading) {
+    let phone = house.phone();
+    if phone.has("gone_recording") {
+        let answer = house.goes_on("gone_recording", &[("recording", "RE1")], Some(record)).await;
+        assert!(answer.said(phone).is_empty(), "{}: who is gone hears nothing", phone.provider);
+    } else {
+        let values = [("recording", "RE1"), ("url", "https://elsewhere.example/RE1")];
+        house.told("recording", &values).await;
+    }
+}
+
+fn withheld(phone: &Phone) -> Vec<String> {
+    let all = phone.value["withheld"].as_array().unwrap();
+    all.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn i03_withheld_numbers_are_anonymous_and_settings_say_what_becomes_a_ticket() {
+    for phone in phones() {
+        for number in withheld(&phone) {
+            let name = format!("{} {number:?}", phone.provider);
+            let from = json!({phone.text("from"): number});
+            let missed = phone.says_also("missed", &[], &from);
+            let house = House::of(&phone);
+            house.tell_saying(&missed, None).await;
+            let contact = house.contacts().remove(0);
+            let party = (contact.from.handle.kind, contact.from.assurance);
+            assert_eq!(party, (HandleKind::Anonymous, Assurance::Unverified), "{name}");
+            assert!(contact.return_path.is_none(), "{name}");
+            let strict = Plan::of(&phone).extra(json!({"anonymous": false})).build();
+            strict.tell_saying(&missed, None).await;
+            let taken = strict.shared.intake.taken();
+            assert!(strict.contacts().is_empty() && matches!(taken[0], Inbound::Skipped { .. }), "{name}");
+        }
+        let house = Plan::of(&phone).extra(json!({"missed": false})).build();
+        house.told("missed", &[]).await;
+        assert!(house.contacts().is_empty() && house.supplements().is_empty(), "{}", phone.provider);
+        let house = Plan::of(&phone).extra(json!({"abandoned": false})).build();
+        house.rings().await;
+        house.told("completed", &[]).await;
+        assert!(house.contacts().is_empty() && house.supplements().is_empty(), "{}", phone.provider);
+    }
+}
+
+#[tokio::test]
+async fn i03_a_call_whose_end_was_never_told_is_filed_and_then_forgotten() {
+    for phone in phones() {
+        let house = House::of(&phone);
+        let clock = &house.shared.clock;
+        let swept = async || (house.works.desk.sweep().await.unwrap(), house.contacts().len());
+        let menu = house.rings().await;
+        clock.advance(SignedDuration::from_mins(5));
+        house.presses("1", &menu).await;
+        clock.advance(SignedDuration::from_mins(29));
+        assert_eq!(swept().await, (0, 0), "{}", phone.provider);
+        clock.advance(SignedDuration::from_mins(2));
+        assert_eq!(swept().await, (1, 1), "{}", phone.provider);
+        clock.advance(SignedDuration::from_mins(31));
+        assert_eq!(swept().await, (0, 1), "{}", phone.provider);
+        assert!(house.kept("").await.is_empty(), "{}: neither the call nor a note is left", phone.provider);
+        // Forgotten here, and still the same contact.
+        house.told("completed", &[]).await;
+        assert_eq!(house.contacts().len(), 1, "{}", phone.provider);
+        assert_eq!(house.supplements().len(), 1, "{}: its state is told all the same", phone.provider);
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_looks_at_what_is_due_alone() {
+    let phone = &phones()[0];
+    let house = House::of(phone);
+    house.rings().await;
+    let notes = house.kept("due-call/").await;
+    assert_eq!(notes.len(), 1, "one note a call: {notes:?}");
+    let menu = house.rings().await;
+    house.presses("1", &menu).await;
+    assert_eq!(house.kept("due-call/").await, notes, "and none for a turn");
+    assert!(house.works.desk.calls.due().await.unwrap().is_empty(), "nothing is due");
+    house.shared.clock.advance(SignedDuration::from_mins(31));
+    assert_eq!(house.works.desk.calls.due().await.unwrap().len(), 1);
+}

@@ -1,0 +1,139 @@
+//! What an answer says, read the way its provider would read it; anything that is not well-formed fails the test.
+
+use super::phone::Phone;
+use std::collections::BTreeMap;
+
+/// An element or verb of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verb {
+    pub(super) name: String,
+    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) text: String,
+    /// How deep it lies; the outermost has 0.
+    pub(super) depth: usize,
+}
+
+/// The elements of an XML document below its root, in the order in which they begin (XML 1.0, without doctypes and
+/// comments, which no answer has).
+pub(super) fn xml(document: &str) -> Vec<Verb> {
+    let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let mut rest = document.strip_prefix(declaration).unwrap_or_else(|| panic!("no declaration: {document}"));
+    let mut verbs: Vec<Verb> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    loop {
+        let at = rest.find('<').unwrap_or(rest.len());
+        let (text, tail) = rest.split_at(at);
+        match open.last() {
+            Some(inner) => verbs[*inner].text.push_str(&unescaped(text)),
+            None => assert!(text.trim().is_empty(), "text outside of the root: {text}"),
+        }
+        let Some(tail) = tail.strip_prefix('<') else { break };
+        let (tag, after) = tail.split_once('>').unwrap_or_else(|| panic!("a tag without end: {tail}"));
+        rest = after;
+        if let Some(name) = tag.strip_prefix('/') {
+            let inner = open.pop().unwrap_or_else(|| panic!("nothing to close: {tag}"));
+            assert_eq!(verbs[inner].name, name, "closed in another order");
+            continue;
+        }
+        assert!(!open.is_empty() || verbs.is_empty(), "a second root: {tag}");
+        let (tag, empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag.trim_end(), true));
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        assert!(!name.is_empty() && name.chars().all(char::is_alphanumeric), "no name: {tag}");
+        let attributes = attributes_of(attributes);
+        verbs.push(Verb { name: name.to_owned(), attributes, text: String::new(), depth: open.len() });
+        if !empty {
+            open.push(verbs.len() - 1);
+        }
+    }
+    assert!(open.is_empty() && verbs.first().is_some_and(|root| root.name == "Response"), "{document}");
+    verbs.remove(0);
+    verbs
+}
+
+fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    while !text.is_empty() {
+        let (name, rest) = text.split_once("=\"").unwrap_or_else(|| panic!("no attribute: {text}"));
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "no attribute's name: {name}");
+        let (value, rest) = rest.split_once('"').unwrap_or_else(|| panic!("a value without end: {rest}"));
+        assert!(!value.contains('<'), "{value}");
+        assert!(all.insert(name.to_owned(), unescaped(value)).is_none(), "{name} stands twice");
+        text = rest.strip_prefix(' ').unwrap_or(rest);
+    }
+    all
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let (name, after) = after.split_once(';').unwrap_or_else(|| panic!("a bare &: {text}"));
+        out.push(match name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            other => panic!("an unknown reference: {other}"),
+        });
+        rest = after;
+    }
+    out.push_str(rest);
+    out.chars().for_each(|c| assert!(!c.is_control(), "a control character: {text:?}"));
+    out
+}
+
+/// An answer, understood.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) verbs: Vec<Verb>,
+    pub(super) whole: String,
+}
+
+impl Reading {
+    /// Reads an answer and makes sure that it has nothing that the provider does not know.
+    pub(super) fn of(phone: &Phone, whole: &str) -> Self {
+        let verbs = match phone.text("documents") {
+            "xml" => xml(whole),
+            other => panic!("nobody reads {other} yet"),
+        };
+        for verb in &verbs {
+            let known = &phone.value["vocabulary"][&verb.name];
+            let known =
+                known.as_array().unwrap_or_else(|| panic!("{} knows no {}", phone.provider, verb.name));
+            for name in verb.attributes.keys() {
+                assert!(
+                    known.iter().any(|one| one == name),
+                    "{}: {} has no {name}",
+                    phone.provider,
+                    verb.name
+                );
+            }
+        }
+        Self { verbs, whole: whole.to_owned() }
+    }
+
+    /// Everything that is said.
+    pub(super) fn said(&self, phone: &Phone) -> Vec<&str> {
+        let says = phone.text("says");
+        self.verbs.iter().filter(|verb| verb.name == says).map(|verb| verb.text.as_str()).collect()
+    }
+
+    pub(super) fn does(&self, phone: &Phone, what: &str) -> bool {
+        self.verbs.iter().any(|verb| verb.name == phone.text(what))
+    }
+
+    /// The path below the inbox's own of the first address whose end fits.
+    pub(super) fn address(&self, place: &str) -> String {
+        let own = format!("{}/hooks/page/", super::rig::PUBLIC);
+        let values = self.verbs.iter().flat_map(|verb| verb.attributes.values().chain([&verb.text]));
+        let mut ours = values.filter_map(|value| value.trim().strip_prefix(&own).map(ToOwned::to_owned));
+        let fits = |below: &String| match place {
+            "turn" => below.starts_with("turn/") && !below.ends_with("/none"),
+            "none" => below.ends_with("/none"),
+            other => below.starts_with(other),
+        };
+        ours.find(fits).unwrap_or_else(|| panic!("no address for {place}: {}", self.whole))
+    }
+}
