@@ -16,11 +16,10 @@ use url::Url;
 /// How long one call to a provider may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 
-/// A provider's API and media, with what logs in there.
+/// A provider's API and media.
 pub(crate) struct Outward {
     api: ApiClient,
     media: MediaClient,
-    credentials: Credentials,
 }
 
 impl Outward {
@@ -28,50 +27,20 @@ impl Outward {
     ///
     /// # Errors
     /// Where an address cannot be used.
-    pub(crate) fn new(
-        usual: &str,
-        hosts: &[&str],
-        base: Option<&Url>,
-        credentials: Credentials,
-    ) -> Result<Self, Problem> {
+    pub(crate) fn new(usual: &str, hosts: &[&str], base: Option<&Url>) -> Result<Self, Problem> {
         let problem = |reason: String| Problem::new("api_base", reason, "correct the address");
-        let at = base.map_or_else(
-            || Url::parse(usual).map_err(|error| problem(error.to_string())),
-            |base| Ok(base.clone()),
-        )?;
+        let usual = || Url::parse(usual).map_err(|error| problem(error.to_string()));
+        let at = base.map_or_else(usual, |base| Ok(base.clone()))?;
         let api = ApiClient::new(&ApiSettings { base: at, deadline: DEADLINE });
         let media = MediaClient::new(MediaPolicy::new(hosts, base.cloned()));
-        Ok(Self {
-            api: api.map_err(|error| problem(error.to_string()))?,
-            media: media.map_err(problem)?,
-            credentials,
-        })
-    }
-
-    /// What logs in.
-    pub(crate) fn credentials(&self) -> &Credentials {
-        &self.credentials
+        Ok(Self { api: api.map_err(|error| problem(error.to_string()))?, media: media.map_err(problem)? })
     }
 
     /// Calls the API.
     ///
     /// # Errors
     /// Where no answer came.
-    #[expect(dead_code, reason = "spoken by the providers to come")]
     pub(crate) async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: ApiBody<'_>,
-    ) -> Result<ApiAnswer, DeliveryError> {
-        self.call_as(&self.credentials, method, path, body).await
-    }
-
-    /// Calls the API as somebody else.
-    ///
-    /// # Errors
-    /// Where no answer came.
-    pub(crate) async fn call_as(
         &self,
         credentials: &Credentials,
         method: Method,
@@ -152,7 +121,6 @@ pub(crate) fn secrets(
 }
 
 /// A text of JSON by its pointer, as a text.
-#[expect(dead_code, reason = "spoken by the providers to come")]
 pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }

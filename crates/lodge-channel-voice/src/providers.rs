@@ -1,6 +1,7 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
 mod signalwire;
+mod telnyx;
 mod twilio;
 mod twiml;
 
@@ -45,4 +46,5 @@ macro_rules! providers {
 providers! {
     twilio: Twilio(TwilioSettings) = "twilio",
     signalwire: Signalwire(SignalwireSettings) = "signalwire",
+    telnyx: Telnyx(TelnyxSettings) = "telnyx",
 }

@@ -41,6 +41,8 @@ impl Replier for CallReplier {
         }
         let text =
             TextMessage { id: &message.id, account: &way.account, from, to: &way.to, text: &message.text };
-        self.dialect.text(&text).await
+        let sent = self.dialect.text(&text).await?;
+        tracing::debug!(reply = %text.id, "text message handed over");
+        Ok(sent)
     }
 }

@@ -1,11 +1,10 @@
 //! SignalWire's compatibility API (cXML): Twilio's forms and documents, signed with the project's own signing key. The events
 //! of its other API are JSON and signed in a way of their own; they are taken and nothing comes of them.
 
-use super::twiml::{Compatible, Flavour};
+use super::twiml::{Accounts, Compatible, Flavour};
 use crate::config::{Shared, table};
 use crate::dialect::{Capabilities, Dialect, Settings};
 use crate::outward::{Outward, secret, secrets};
-use lodge_channel::fetch::Credentials;
 use lodge_channel::webhook::{Algorithm, Candidates, Forged, HmacKeys, twilio, url_variants};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use std::sync::Arc;
@@ -67,7 +66,7 @@ impl Settings for SignalwireSettings {
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Dialect>, Problem> {
         let keys = HmacKeys::new(Algorithm::Sha1, &secrets("signing_key", &self.signing_key, context)?);
-        let login = Credentials::Basic(self.project.clone(), secret("token", &self.token, context)?);
+        let token = secret("token", &self.token, context)?;
         let host = self.host()?;
         let hosts = [host.as_str(), "*.signalwire.com"];
         Ok(Arc::new(Compatible {
@@ -77,8 +76,7 @@ impl Settings for SignalwireSettings {
                 delivery: None,
                 tells_silence: true,
                 transcription: ["transcribe", "transcribeCallback"],
-                accounts: "api/laml/2010-04-01/Accounts",
-                media_needs_login: true,
+                speech_timeout: "auto",
             },
             verify: Box::new(move |request, _| {
                 let header = request.header("x-signalwire-signature");
@@ -91,7 +89,12 @@ impl Settings for SignalwireSettings {
                 keys.verify_any(request, &texts, &Candidates::hex(20, header))
             }),
             account: Some(self.project.clone()),
-            outward: Outward::new(&format!("https://{host}"), &hosts, self.common().api_base, login)?,
+            rest: Box::new(Accounts {
+                below: "api/laml/2010-04-01/Accounts",
+                account: Some(self.project.clone()),
+                secret: token,
+                outward: Outward::new(&format!("https://{host}"), &hosts, self.common().api_base)?,
+            }),
         }))
     }
 }

@@ -1,10 +1,9 @@
 //! Twilio (Programmable Voice): signed forms in, TwiML out, REST for recordings and text messages.
 
-use super::twiml::{Compatible, Flavour};
+use super::twiml::{Accounts, Compatible, Flavour};
 use crate::config::{Shared, table};
 use crate::dialect::{Capabilities, Dialect, Settings};
 use crate::outward::{Outward, secrets};
-use lodge_channel::fetch::Credentials;
 use lodge_channel::webhook::{Algorithm, Candidates, HmacKeys, twilio};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use std::sync::Arc;
@@ -49,8 +48,6 @@ impl Settings for TwilioSettings {
         let none = || Problem::new("auth_token", "there is none", "name one");
         let first = tokens.first().cloned().ok_or_else(none)?;
         let keys = HmacKeys::new(Algorithm::Sha1, &tokens);
-        // Without an account of its own the one that a callback names logs in.
-        let login = Credentials::Basic(self.account_sid.clone().unwrap_or_default(), first);
         Ok(Arc::new(Compatible {
             flavour: Flavour {
                 media_types: &["application/x-www-form-urlencoded"],
@@ -58,14 +55,18 @@ impl Settings for TwilioSettings {
                 delivery: Some("i-twilio-idempotency-token"),
                 tells_silence: true,
                 transcription: ["transcribe", "transcribeCallback"],
-                accounts: "2010-04-01/Accounts",
-                media_needs_login: true,
+                speech_timeout: "auto",
             },
             verify: Box::new(move |request, _| {
                 twilio(&keys, request, &Candidates::base64(20, request.header("x-twilio-signature")))
             }),
             account: self.account_sid.clone(),
-            outward: Outward::new(API, HOSTS, self.common().api_base, login)?,
+            rest: Box::new(Accounts {
+                below: "2010-04-01/Accounts",
+                account: self.account_sid.clone(),
+                secret: first,
+                outward: Outward::new(API, HOSTS, self.common().api_base)?,
+            }),
         }))
     }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, Credentials, Fetched, MediaError};
 use lodge_channel::webhook::{Forged, Form, Unverified, Verified};
 use lodge_domain::{DeliveryError, Digest, Sent, digest_parts};
+use secrecy::SecretString;
 
 /// Decides whether the provider made a request.
 pub(crate) type Verify =
@@ -30,10 +31,21 @@ pub(crate) struct Flavour {
     pub(crate) tells_silence: bool,
     /// The attributes by which a recording's words are asked for: whether, and where they are told.
     pub(crate) transcription: [&'static str; 2],
-    /// The path below the API's base that accounts lie in.
-    pub(crate) accounts: &'static str,
-    /// Whether fetching a recording needs a login.
-    pub(crate) media_needs_login: bool,
+    /// How long silence after words is waited for, as the provider writes it.
+    pub(crate) speech_timeout: &'static str,
+}
+
+/// A provider's API, as far as calls need it.
+#[async_trait]
+pub(crate) trait Rest: Send + Sync {
+    /// See [`Dialect::recording`].
+    async fn recording(&self, held: Held<'_>) -> Result<Fetched, MediaError>;
+
+    /// See [`Dialect::delete_recording`].
+    async fn delete_recording(&self, held: Held<'_>) -> Result<(), DeliveryError>;
+
+    /// See [`Dialect::text`].
+    async fn text(&self, message: &TextMessage<'_>) -> Result<Sent, DeliveryError>;
 }
 
 /// A provider that speaks TwiML.
@@ -42,24 +54,55 @@ pub(crate) struct Compatible {
     pub(crate) verify: Verify,
     /// The account that callbacks must be of, where it is named.
     pub(crate) account: Option<String>,
+    pub(crate) rest: Box<dyn Rest>,
+}
+
+/// The API of Twilio and of who copied it: everything lies below its account.
+pub(crate) struct Accounts {
+    /// The path below the API's base that accounts lie in.
+    pub(crate) below: &'static str,
+    /// The account, where it is named; else that of each callback.
+    pub(crate) account: Option<String>,
+    pub(crate) secret: SecretString,
     pub(crate) outward: Outward,
 }
 
-impl Compatible {
-    /// The login of an account.
+impl Accounts {
     fn login(&self, account: &str) -> Credentials {
-        match self.outward.credentials() {
-            Credentials::Basic(name, secret) if name.is_empty() => {
-                Credentials::Basic(account.to_owned(), secret.clone())
-            }
-            other => other.clone(),
-        }
+        Credentials::Basic(self.account.as_deref().unwrap_or(account).to_owned(), self.secret.clone())
     }
 
     /// The path of something of an account; `None` where an id is none.
     fn path(&self, account: &str, below: &str) -> Option<String> {
         let account = self.account.as_deref().unwrap_or(account);
-        plain_id(account).then(|| format!("{}/{account}/{below}", self.flavour.accounts))
+        plain_id(account).then(|| format!("{}/{account}/{below}", self.below))
+    }
+}
+
+#[async_trait]
+impl Rest for Accounts {
+    async fn recording(&self, held: Held<'_>) -> Result<Fetched, MediaError> {
+        self.outward.fetch(held.address, &self.login(held.account)).await
+    }
+
+    async fn delete_recording(&self, held: Held<'_>) -> Result<(), DeliveryError> {
+        let below = plain_id(held.id).then(|| format!("Recordings/{}.json", held.id));
+        let path =
+            below.and_then(|below| self.path(held.account, &below)).ok_or(never("name the recording"))?;
+        let login = self.login(held.account);
+        deleted(&self.outward.call(&login, Method::DELETE, &path, ApiBody::Empty).await?)
+    }
+
+    async fn text(&self, message: &TextMessage<'_>) -> Result<Sent, DeliveryError> {
+        let path = self.path(message.account, "Messages.json").ok_or(never("name the account"))?;
+        let form = [
+            ("To", message.to.to_owned()),
+            ("From", message.from.to_owned()),
+            ("Body", message.text.to_owned()),
+        ];
+        let login = self.login(message.account);
+        let answer = self.outward.call(&login, Method::POST, &path, ApiBody::Form(&form)).await?;
+        texted(&answer, message.to, "/sid", "/message")
     }
 }
 
@@ -150,28 +193,15 @@ impl Dialect for Compatible {
     }
 
     async fn recording(&self, held: Held<'_>) -> Result<Fetched, MediaError> {
-        let login = if self.flavour.media_needs_login { self.login(held.account) } else { Credentials::None };
-        self.outward.fetch(held.address, &login).await
+        self.rest.recording(held).await
     }
 
     async fn delete_recording(&self, held: Held<'_>) -> Result<(), DeliveryError> {
-        let below = plain_id(held.id).then(|| format!("Recordings/{}.json", held.id));
-        let path =
-            below.and_then(|below| self.path(held.account, &below)).ok_or(never("name the recording"))?;
-        let login = self.login(held.account);
-        deleted(&self.outward.call_as(&login, Method::DELETE, &path, ApiBody::Empty).await?)
+        self.rest.delete_recording(held).await
     }
 
     async fn text(&self, message: &TextMessage<'_>) -> Result<Sent, DeliveryError> {
-        let path = self.path(message.account, "Messages.json").ok_or(never("name the account"))?;
-        let form = [
-            ("To", message.to.to_owned()),
-            ("From", message.from.to_owned()),
-            ("Body", message.text.to_owned()),
-        ];
-        let login = self.login(message.account);
-        let answer = self.outward.call_as(&login, Method::POST, &path, ApiBody::Form(&form)).await?;
-        texted(&answer, message.to, "/sid", "/message")
+        self.rest.text(message).await
     }
 }
 
@@ -289,7 +319,7 @@ fn listen(markup: &mut Markup, turn: &Turn, ears: &Ears, flavour: &Flavour, scri
         attributes.push(("numDigits", &most));
     }
     if ears.speech {
-        attributes.push(("speechTimeout", "auto"));
+        attributes.push(("speechTimeout", flavour.speech_timeout));
     }
     attributes.push(("timeout", &timeout));
     markup.open("Gather", &attributes);

@@ -208,7 +208,7 @@ const SCRIPT: [Act; 10] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn i01_reordered_repeated_and_missing_callbacks_make_one_contact(order in prop::collection::vec(0..10usize, 1..25)) {
