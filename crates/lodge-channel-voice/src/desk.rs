@@ -86,7 +86,7 @@ impl Desk {
     /// Gives an answer: as a document, or by carrying its orders out where nobody did yet.
     async fn give(&self, facts: &Facts, given: Given) -> Result<Answer, Refusal> {
         if let Manner::Document(media_type) = self.dialect.manner() {
-            return Ok(Answer::with(media_type, given.answer));
+            return Ok(Answer::with(media_type, self.dialect.seal(given.answer)));
         }
         if !given.done {
             match self.dialect.order(facts, &given.answer).await {

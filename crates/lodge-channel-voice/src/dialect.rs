@@ -164,7 +164,6 @@ pub(crate) enum Words {
     /// Here they are.
     Here(String),
     /// They are to be fetched from there.
-    #[expect(dead_code, reason = "spoken by the providers to come")]
     At(String),
     /// There are none.
     None,
@@ -185,7 +184,6 @@ pub(crate) struct Held<'a> {
     /// The account it belongs to.
     pub(crate) account: &'a str,
     /// The call it was made in.
-    #[expect(dead_code, reason = "spoken by the providers to come")]
     pub(crate) call: &'a str,
     /// Its id.
     pub(crate) id: &'a str,
@@ -195,7 +193,6 @@ pub(crate) struct Held<'a> {
 
 /// A text message on its way out.
 pub(crate) struct TextMessage<'a> {
-    #[expect(dead_code, reason = "spoken by the providers to come")]
     pub(crate) id: &'a OutboundId,
     pub(crate) account: &'a str,
     pub(crate) from: &'a str,
@@ -233,6 +230,11 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// A turn in the provider's language. The same turn is always the same text.
     fn write(&self, turn: &Turn, script: &Script<'_>) -> String;
+
+    /// Puts what is not to be kept, such as passwords, into a document on its way out.
+    fn seal(&self, document: String) -> String {
+        document
+    }
 
     /// Carries out what [`write`](Self::write) made, where that is orders. The same orders may come again, and are the same
     /// to the provider.

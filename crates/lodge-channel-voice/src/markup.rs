@@ -65,21 +65,27 @@ impl Markup {
         }
     }
 
-    /// Markup characters become references; what XML 1.0 cannot hold becomes a space.
     fn escape(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '&' => self.out.push_str("&amp;"),
-                '<' => self.out.push_str("&lt;"),
-                '>' => self.out.push_str("&gt;"),
-                '"' => self.out.push_str("&quot;"),
-                '\'' => self.out.push_str("&apos;"),
-                '\t' | '\n' | '\r' | '\u{fffe}' | '\u{ffff}' => self.out.push(' '),
-                c if c.is_control() => self.out.push(' '),
-                c => self.out.push(c),
-            }
+        self.out.push_str(&escaped(text));
+    }
+}
+
+/// Markup characters become references; what XML 1.0 cannot hold becomes a space.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\t' | '\n' | '\r' | '\u{fffe}' | '\u{ffff}' => out.push(' '),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
         }
     }
+    out
 }
 
 #[cfg(test)]

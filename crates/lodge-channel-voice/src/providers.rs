@@ -1,5 +1,6 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
+mod bandwidth;
 mod signalwire;
 mod telnyx;
 mod twilio;
@@ -46,5 +47,6 @@ macro_rules! providers {
 providers! {
     twilio: Twilio(TwilioSettings) = "twilio",
     signalwire: Signalwire(SignalwireSettings) = "signalwire",
+    bandwidth: Bandwidth(BandwidthSettings) = "bandwidth",
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
 }
