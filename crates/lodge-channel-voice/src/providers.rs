@@ -1,6 +1,7 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
 mod bandwidth;
+mod plivo;
 mod signalwire;
 mod telnyx;
 mod twilio;
@@ -47,6 +48,7 @@ macro_rules! providers {
 providers! {
     twilio: Twilio(TwilioSettings) = "twilio",
     signalwire: Signalwire(SignalwireSettings) = "signalwire",
+    plivo: Plivo(PlivoSettings) = "plivo",
     bandwidth: Bandwidth(BandwidthSettings) = "bandwidth",
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
 }
