@@ -43,4 +43,5 @@ mod smtp_refusals;
 mod support;
 mod threading;
 mod voice_calls;
+mod voice_plivo;
 mod widget;
