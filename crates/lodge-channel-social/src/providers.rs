@@ -1,5 +1,6 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
+mod discord;
 mod facebook;
 mod instagram;
 mod line;
@@ -63,6 +64,8 @@ providers! {
     "webhook" webhook::Generic,
     /// A Slack app.
     "slack" slack::Slack,
+    /// A Discord application.
+    "discord" discord::Discord,
     /// A LINE official account.
     "line" line::Line,
     /// A Viber bot.

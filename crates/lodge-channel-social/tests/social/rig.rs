@@ -36,9 +36,7 @@ pub(crate) struct Secrets(pub(crate) HashMap<String, String>);
 impl SecretSource for Secrets {
     fn read(&self, secret: &Secret) -> Result<SecretString, SecretError> {
         let Secret::Env(name) = secret else { unreachable!("tests name variables") };
-        let (known, whsec) = sign::whsec();
-        let default = if *name == known { whsec } else { name.to_lowercase() };
-        Ok(self.0.get(name).cloned().unwrap_or(default).into())
+        Ok(self.0.get(name).cloned().unwrap_or_else(|| sign::secret(name)).into())
     }
 }
 

@@ -74,6 +74,11 @@ async fn t13_t18_viber() {
 }
 
 #[tokio::test]
+async fn t13_t18_discord() {
+    suite("discord", "command_guild.json", true, true).await;
+}
+
+#[tokio::test]
 async fn t13_t18_twilio_messaging() {
     suite("twilio-messaging", "sms_incoming.form", true, false).await;
 }
@@ -126,6 +131,7 @@ async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_el
         ("line", "line", "CHANNEL"),
         ("viber", "viber", "VIBER"),
         ("standardwebhooks", "webhook", "WHSEC"),
+        ("discord", "discord", "PUBLIC"),
     ];
     for (set, provider, variable) in sets {
         for case in vectors(set).iter().filter(|case| case["expect"].is_null()) {
@@ -149,6 +155,13 @@ async fn t19_handshakes_of_the_vectors() {
         let (status, answer, _) = told("messenger", "VERIFY", &case).await;
         assert_eq!(json!(status.as_u16()), case["expect"]["status"], "{}", case["id"]);
         assert_eq!(answer, case["expect"]["body"].as_str().unwrap_or_default(), "{}", case["id"]);
+    }
+    for case in vectors("discord").iter().filter(|case| case["valid"] == json!(true)) {
+        let (status, answer, _) = told("discord", "PUBLIC", case).await;
+        let expected = &case["expect"];
+        assert_eq!(status.as_u16(), expected["status"].as_u64().map_or(200, |status| status as u16));
+        let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+        assert!(expected["json"].is_null() || answer == expected["json"], "{}: {answer}", case["id"]);
     }
     for case in vectors("slack").iter().filter(|case| !case["expect"].is_null()) {
         let (status, answer, _) = told("slack", "SIGNING", case).await;

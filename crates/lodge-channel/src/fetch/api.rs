@@ -127,6 +127,7 @@ impl ApiClient {
             Credentials::None => request,
             Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Credentials::Basic(name, password) => request.basic_auth(name, Some(password.expose_secret())),
+            Credentials::Whole(value) => request.header("authorization", value.expose_secret()),
         };
         for (name, value) in call.headers {
             request = request.header(name, value);

@@ -1,6 +1,7 @@
 //! How each provider signs, written a second time and apart from the code under test.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::{BASE64, HEXLOWER};
 use lodge_domain::Timestamp;
 use serde_json::{Map, Value, json};
@@ -25,6 +26,7 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         "signalwire-messaging" => json!({"project": "p-1", "token": "env:TOKEN", "space": "acme",
             "signing_key": "env:AUTH", "from": "+18885550190"}),
         "viber" => json!({"auth_token": "env:VIBER"}),
+        "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
         _ => json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS"}),
     };
@@ -84,6 +86,11 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
         "twilio-messaging" => vec![("x-twilio-signature", form_signature(body, &secret("auth")))],
         "signalwire-messaging" => vec![("x-signalwire-signature", form_signature(body, &secret("auth")))],
         "viber" => vec![("x-viber-content-signature", HEXLOWER.encode(&mac(&secret("viber"), &[body])))],
+        "discord" => {
+            let signature = pair(other).sign(&[time.as_bytes(), body].concat());
+            let signature = HEXLOWER.encode(signature.as_ref());
+            vec![("x-signature-timestamp", time), ("x-signature-ed25519", signature)]
+        }
         "webhook" => {
             let key = [(0..24).collect::<Vec<u8>>(), other.as_bytes().to_vec()].concat();
             let mac = mac(&key, &[b"msg_1.", time.as_bytes(), b".", body]);
@@ -100,7 +107,17 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
     }
 }
 
-/// The secret behind `env:WHSEC`.
-pub(crate) fn whsec() -> (String, String) {
-    ("WHSEC".to_owned(), WHSEC.to_owned())
+/// The secret behind `env:NAME`.
+pub(crate) fn secret(name: &str) -> String {
+    match name {
+        "WHSEC" => WHSEC.to_owned(),
+        "PUBLIC" => HEXLOWER.encode(pair("").public_key().as_ref()),
+        other => other.to_lowercase(),
+    }
+}
+
+/// The pair of keys of a provider that signs with one.
+fn pair(other: &str) -> Ed25519KeyPair {
+    let seed = if other.is_empty() { [7; 32] } else { [8; 32] };
+    Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
 }
