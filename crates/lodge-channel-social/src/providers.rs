@@ -9,6 +9,7 @@ mod meta;
 mod meta_messaging;
 mod signalwire_messaging;
 mod slack;
+mod teams;
 mod telegram;
 mod twilio_compat;
 mod twilio_messaging;
@@ -66,6 +67,8 @@ providers! {
     "slack" slack::Slack,
     /// A Discord application.
     "discord" discord::Discord,
+    /// A bot in Microsoft Teams.
+    "teams" teams::Teams,
     /// A LINE official account.
     "line" line::Line,
     /// A Viber bot.

@@ -61,6 +61,8 @@ async fn understood(provider: &str, path: &Path) -> Value {
         "dl-media.viber.com",
         "api.twilio.com",
         "cdn.discordapp.com",
+        "smba.trafficmanager.net",
+        "download.link",
     ] {
         body = body.replace(&format!("https://{host}"), &rig.api.base);
         let encoded = rig.api.base.replace(':', "%3A").replace('/', "%2F");

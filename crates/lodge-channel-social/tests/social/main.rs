@@ -7,3 +7,4 @@ mod incoming;
 mod replies;
 mod rig;
 mod security;
+mod teams;

@@ -7,7 +7,7 @@ mod sign;
 
 pub(crate) use api::Api;
 pub(crate) use say::{item, messenger, reports, value, whatsapp};
-pub(crate) use sign::{PUBLIC_URL, forge, media_type, settings, sign};
+pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, token};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -79,6 +79,11 @@ async fn t13_t18_discord() {
 }
 
 #[tokio::test]
+async fn t06_t13_t18_teams() {
+    suite("teams", "message_personal.json", false, true).await;
+}
+
+#[tokio::test]
 async fn t13_t18_twilio_messaging() {
     suite("twilio-messaging", "sms_incoming.form", true, false).await;
 }
@@ -102,7 +107,10 @@ fn vectors(name: &str) -> Vec<Value> {
 async fn told(provider: &str, variable: &str, case: &Value) -> (StatusCode, String, usize) {
     let secret = case["secret"].as_str().unwrap().to_owned();
     let secrets: HashMap<String, String> = [(variable.to_owned(), secret)].into();
-    let rig = Rig::with(provider, Value::Null, Value::Null, secrets).await;
+    tell(&Rig::with(provider, Value::Null, Value::Null, secrets).await, case).await
+}
+
+async fn tell(rig: &Rig, case: &Value) -> (StatusCode, String, usize) {
     if let Some(seconds) = case["now"].as_i64() {
         rig.clock.set(Timestamp::from_second(seconds).unwrap());
     }
@@ -142,6 +150,23 @@ async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_el
             } else {
                 assert_eq!((status, calls), (StatusCode::UNAUTHORIZED, 0), "{name}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn t06_tokens_of_the_vectors() {
+    let cases = vectors("teams");
+    assert!(cases.len() >= 10);
+    for case in cases {
+        let extra = json!({"app_id": case["secret"]["app_id"]});
+        let rig = Rig::new("teams", extra).await;
+        rig.api.tell("/v1/.well-known/keys", 200, case["secret"]["jwks"].to_string());
+        let (status, _, calls) = tell(&rig, &case).await;
+        if case["valid"] == json!(true) {
+            assert_eq!(status, StatusCode::OK, "{}", case["id"]);
+        } else {
+            assert_eq!((status, calls), (StatusCode::UNAUTHORIZED, 0), "{}", case["id"]);
         }
     }
 }

@@ -99,6 +99,8 @@ impl Api {
                     "ok": true, "status": 0, "message_token": 4_912_661_846_655_238_148_u64, "message_id": format!("m_out{count}"), "id": format!("id{count}"),
                     "messages": [{"id": format!("wamid.OUT{count}")}],
                     "result": {"message_id": count, "file_path": "photos/file_1.jpg", "url": ""},
+                    "jwks_uri": format!("{}/v1/.well-known/keys", self.base), "keys": [super::jwk("kid-1", "")],
+                    "access_token": format!("granted{count}"), "expires_in": 3600,
                     "ts": format!("1795291300.{count:06}"),
                 })
                 .to_string(),

@@ -1,10 +1,12 @@
 //! How each provider signs, written a second time and apart from the code under test.
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use data_encoding::{BASE64, HEXLOWER};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
+use aws_lc_rs::{hmac, rsa};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use lodge_domain::Timestamp;
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// The public address of the gateway under test.
 pub(crate) const PUBLIC_URL: &str = "https://gw.example.test";
@@ -26,6 +28,7 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         "signalwire-messaging" => json!({"project": "p-1", "token": "env:TOKEN", "space": "acme",
             "signing_key": "env:AUTH", "from": "+18885550190"}),
         "viber" => json!({"auth_token": "env:VIBER"}),
+        "teams" => json!({"app_id": APP_ID, "app_password": "env:PASSWORD"}),
         "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
         _ => json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS"}),
@@ -86,6 +89,7 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
         "twilio-messaging" => vec![("x-twilio-signature", form_signature(body, &secret("auth")))],
         "signalwire-messaging" => vec![("x-signalwire-signature", form_signature(body, &secret("auth")))],
         "viber" => vec![("x-viber-content-signature", HEXLOWER.encode(&mac(&secret("viber"), &[body])))],
+        "teams" => vec![("authorization", format!("Bearer {}", bearer(body, at, other)))],
         "discord" => {
             let signature = pair(other).sign(&[time.as_bytes(), body].concat());
             let signature = HEXLOWER.encode(signature.as_ref());
@@ -105,6 +109,44 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
             vec![("x-hub-signature-256", format!("sha256={}", HEXLOWER.encode(&mac)))]
         }
     }
+}
+
+/// Our bot's id in tokens.
+const APP_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
+
+/// A pair of keys that signs tokens; `other` is of somebody else.
+fn rsa(other: &str) -> &'static rsa::KeyPair {
+    static PAIRS: LazyLock<[rsa::KeyPair; 2]> =
+        LazyLock::new(|| [(); 2].map(|()| rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap()));
+    &PAIRS[usize::from(!other.is_empty())]
+}
+
+/// The public half of such a pair, as it is published under the name `kid`.
+pub(crate) fn jwk(kid: &str, other: &str) -> Value {
+    // RSAPublicKey (RFC 8017, A.1.1) of 2,048 bits: two numbers behind headers of a fixed length.
+    let der = rsa(other).public_key().as_ref();
+    let number = |at: std::ops::Range<usize>| BASE64URL_NOPAD.encode(&der[at]);
+    json!({"kty": "RSA", "use": "sig", "kid": kid, "endorsements": ["msteams"], "n": number(9..265),
+        "e": number(267..270)})
+}
+
+/// A token by which the framework vouches for a body's service, good at `at` alone.
+fn bearer(body: &[u8], at: Timestamp, other: &str) -> String {
+    let activity: Value = serde_json::from_slice(body).unwrap_or_default();
+    token("kid-1", other, &activity["serviceUrl"], at)
+}
+
+/// A token signed by the key named `kid`.
+pub(crate) fn token(kid: &str, other: &str, service: &Value, at: Timestamp) -> String {
+    let claims = json!({"iss": "https://api.botframework.com", "aud": APP_ID, "serviceurl": service,
+        "nbf": at.as_second(), "exp": at.as_second()});
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
+    let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let pair = rsa(other);
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
 }
 
 /// The secret behind `env:NAME`.
