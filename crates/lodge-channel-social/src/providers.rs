@@ -16,6 +16,7 @@ mod twilio_messaging;
 mod viber;
 mod webhook;
 mod whatsapp;
+mod x;
 
 use crate::speech::{Capabilities, Settings, Unit};
 use std::sync::Arc;
@@ -69,6 +70,8 @@ providers! {
     "discord" discord::Discord,
     /// A bot in Microsoft Teams.
     "teams" teams::Teams,
+    /// Direct messages and mentions of an X account.
+    "x" x::X,
     /// A LINE official account.
     "line" line::Line,
     /// A Viber bot.
@@ -105,6 +108,7 @@ fn row(name: &str, can: &Capabilities) -> String {
         Unit::Characters => "characters",
         Unit::Utf16 => "UTF-16 units",
         Unit::Bytes => "bytes",
+        Unit::Weighted => "weighted characters",
     };
     let window = can.window_hours.map_or_else(|| "none".to_owned(), |hours| format!("{hours} h"));
     format!(

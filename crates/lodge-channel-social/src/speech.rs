@@ -23,6 +23,8 @@ pub(crate) enum Unit {
     Utf16,
     /// Bytes of UTF-8.
     Bytes,
+    /// Characters, of which those beyond the alphabets count twice.
+    Weighted,
 }
 
 /// What a provider can do; the matrix in the documentation is made of this.

@@ -63,6 +63,9 @@ async fn understood(provider: &str, path: &Path) -> Value {
         "cdn.discordapp.com",
         "smba.trafficmanager.net",
         "download.link",
+        "ton.twitter.com",
+        "media.telnyx.com",
+        "api-us.nexmo.com",
     ] {
         body = body.replace(&format!("https://{host}"), &rig.api.base);
         let encoded = rig.api.base.replace(':', "%3A").replace('/', "%2F");

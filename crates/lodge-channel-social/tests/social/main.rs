@@ -8,3 +8,4 @@ mod replies;
 mod rig;
 mod security;
 mod teams;
+mod x;

@@ -7,7 +7,7 @@ mod sign;
 
 pub(crate) use api::Api;
 pub(crate) use say::{item, messenger, reports, value, whatsapp};
-pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, token};
+pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, signed_by_us, token};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

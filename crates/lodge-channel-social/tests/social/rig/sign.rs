@@ -1,7 +1,11 @@
 //! How each provider signs, written a second time and apart from the code under test.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey,
+};
 use aws_lc_rs::{hmac, rsa};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use lodge_domain::Timestamp;
@@ -28,6 +32,7 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         "signalwire-messaging" => json!({"project": "p-1", "token": "env:TOKEN", "space": "acme",
             "signing_key": "env:AUTH", "from": "+18885550190"}),
         "viber" => json!({"auth_token": "env:VIBER"}),
+        "x" => json!({"consumer_key": "ck", "consumer_secret": "env:APP", "access_token": "env:ACCESS"}),
         "teams" => json!({"app_id": APP_ID, "app_password": "env:PASSWORD"}),
         "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
@@ -52,12 +57,17 @@ fn mac(secret: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &parts.concat()).as_ref().to_vec()
 }
 
-/// Address, then every key and value in order (forms of tests have each key once).
-fn form_signature(body: &[u8], secret: &[u8]) -> String {
+/// Every key and value in order (forms of tests have each key once).
+fn fields(body: &[u8]) -> String {
     let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
     pairs.sort();
     pairs.dedup();
-    let fields: String = pairs.into_iter().map(|(key, value)| key + &value).collect();
+    pairs.into_iter().map(|(key, value)| key + &value).collect()
+}
+
+/// Address, then the form's fields.
+fn form_signature(body: &[u8], secret: &[u8]) -> String {
+    let fields = fields(body);
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
     let text = format!("{PUBLIC_URL}/hooks/page{fields}");
     BASE64.encode(hmac::sign(&key, text.as_bytes()).as_ref())
@@ -89,6 +99,10 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
         "twilio-messaging" => vec![("x-twilio-signature", form_signature(body, &secret("auth")))],
         "signalwire-messaging" => vec![("x-signalwire-signature", form_signature(body, &secret("auth")))],
         "viber" => vec![("x-viber-content-signature", HEXLOWER.encode(&mac(&secret("viber"), &[body])))],
+        "x" => {
+            let mac = BASE64.encode(&mac(&secret("app"), &[body]));
+            vec![("x-twitter-webhooks-signature", format!("sha256={mac}"))]
+        }
         "teams" => vec![("authorization", format!("Bearer {}", bearer(body, at, other)))],
         "discord" => {
             let signature = pair(other).sign(&[time.as_bytes(), body].concat());
@@ -119,6 +133,23 @@ fn rsa(other: &str) -> &'static rsa::KeyPair {
     static PAIRS: LazyLock<[rsa::KeyPair; 2]> =
         LazyLock::new(|| [(); 2].map(|()| rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap()));
     &PAIRS[usize::from(!other.is_empty())]
+}
+
+/// The private half in a file.
+fn pem() -> String {
+    let der: Pkcs8V1Der<'static> = rsa("").as_der().unwrap();
+    let text: Vec<char> = BASE64.encode(der.as_ref()).chars().collect();
+    let lines: Vec<String> = text.chunks(64).map(|line| line.iter().collect()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+/// Whether a token of ours was signed by that key; what it says.
+pub(crate) fn signed_by_us(token: &str) -> Option<Value> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, rsa("").public_key().as_ref());
+    key.verify(signed.as_bytes(), &BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?).ok()?;
+    let claims = signed.split('.').nth(1)?;
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()
 }
 
 /// The public half of such a pair, as it is published under the name `kid`.
@@ -154,6 +185,8 @@ pub(crate) fn secret(name: &str) -> String {
     match name {
         "WHSEC" => WHSEC.to_owned(),
         "PUBLIC" => HEXLOWER.encode(pair("").public_key().as_ref()),
+        "PUBLIC64" => BASE64.encode(pair("").public_key().as_ref()),
+        "PEM" => pem(),
         other => other.to_lowercase(),
     }
 }
