@@ -7,13 +7,16 @@ mod line;
 mod messenger;
 mod meta;
 mod meta_messaging;
+mod numbers;
 mod signalwire_messaging;
 mod slack;
 mod teams;
 mod telegram;
+mod telnyx_messaging;
 mod twilio_compat;
 mod twilio_messaging;
 mod viber;
+mod vonage_messages;
 mod webhook;
 mod whatsapp;
 mod x;
@@ -80,6 +83,10 @@ providers! {
     "twilio-messaging" twilio_messaging::Twilio,
     /// Text messages by SignalWire.
     "signalwire-messaging" signalwire_messaging::SignalWire,
+    /// Text messages by Telnyx.
+    "telnyx-messaging" telnyx_messaging::Telnyx,
+    /// Text messages, WhatsApp and others by Vonage.
+    "vonage-messages" vonage_messages::Vonage,
     /// Messages and comments of an Instagram account.
     "instagram" instagram::Instagram,
     /// Comments and posts on a Facebook page.

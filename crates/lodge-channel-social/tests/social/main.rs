@@ -8,4 +8,6 @@ mod replies;
 mod rig;
 mod security;
 mod teams;
+mod telnyx;
+mod vonage;
 mod x;

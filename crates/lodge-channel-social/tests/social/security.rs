@@ -89,6 +89,16 @@ async fn t13_t18_x() {
 }
 
 #[tokio::test]
+async fn t13_t18_telnyx_messaging() {
+    suite("telnyx-messaging", "message_received.json", true, true).await;
+}
+
+#[tokio::test]
+async fn t13_t18_vonage_messages() {
+    suite("vonage-messages", "messages_inbound_sms.json", true, true).await;
+}
+
+#[tokio::test]
 async fn t13_t18_twilio_messaging() {
     suite("twilio-messaging", "sms_incoming.form", true, false).await;
 }
@@ -146,6 +156,8 @@ async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_el
         ("standardwebhooks", "webhook", "WHSEC"),
         ("discord", "discord", "PUBLIC"),
         ("x", "x", "APP"),
+        ("telnyx", "telnyx-messaging", "PUBLIC64"),
+        ("vonage", "vonage-messages", "SIGNING"),
     ];
     for (set, provider, variable) in sets {
         // Beside what a messaging inbox is sent: calls' own requests, and a hash that is nobody's signature any more.

@@ -33,6 +33,11 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
             "signing_key": "env:AUTH", "from": "+18885550190"}),
         "viber" => json!({"auth_token": "env:VIBER"}),
         "x" => json!({"consumer_key": "ck", "consumer_secret": "env:APP", "access_token": "env:ACCESS"}),
+        "telnyx-messaging" => {
+            json!({"public_key": "env:PUBLIC64", "api_key": "env:ACCESS", "from": "+18885550190"})
+        }
+        "vonage-messages" => json!({"application_id": "app-1", "private_key": "env:PEM",
+            "signature_secret": "env:SIGNING", "from": "18885550190"}),
         "teams" => json!({"app_id": APP_ID, "app_password": "env:PASSWORD"}),
         "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
@@ -102,6 +107,19 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
         "x" => {
             let mac = BASE64.encode(&mac(&secret("app"), &[body]));
             vec![("x-twitter-webhooks-signature", format!("sha256={mac}"))]
+        }
+        "telnyx-messaging" => {
+            let signature = pair(other).sign(&[time.as_bytes(), b"|", body].concat());
+            let signature = BASE64.encode(signature.as_ref());
+            vec![("telnyx-timestamp", time), ("telnyx-signature-ed25519", signature)]
+        }
+        "vonage-messages" => {
+            let hash = HEXLOWER.encode(digest(&SHA256, body).as_ref());
+            let claims = json!({"iat": at.as_second(), "jti": "1", "iss": "Vonage", "payload_hash": hash});
+            let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+            let signed = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(&claims));
+            let mac = BASE64URL_NOPAD.encode(&mac(&secret("signing"), &[signed.as_bytes()]));
+            vec![("authorization", format!("Bearer {signed}.{mac}"))]
         }
         "teams" => vec![("authorization", format!("Bearer {}", bearer(body, at, other)))],
         "discord" => {
