@@ -121,7 +121,7 @@ pub(crate) fn contact(
         occurred_at: said.at.min(now),
         received_at: now,
         backfill: false,
-        acknowledges_inline: false,
+        acknowledges_inline: said.told_at_once,
     }
 }
 

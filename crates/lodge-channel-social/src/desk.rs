@@ -48,8 +48,8 @@ impl Provider for SocialDesk {
         self.speech.handshake(request)
     }
 
-    async fn prepare(&self, request: &Unverified) {
-        self.speech.prepare(request).await;
+    async fn prepare(&self, request: &Unverified) -> Result<(), Refusal> {
+        self.speech.prepare(request).await
     }
 
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {

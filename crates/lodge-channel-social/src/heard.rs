@@ -109,6 +109,8 @@ pub struct Said {
     pub window_ends_at: Option<Timestamp>,
     /// Why it must not be acknowledged.
     pub quiet: Option<&'static str>,
+    /// The answer to the webhook tells the party the reference: nothing else acknowledges it.
+    pub told_at_once: bool,
     /// Not a message but a gesture: it changes nothing about the conversation.
     pub gesture: bool,
     /// Of a kind we do not know; the raw original says more.
@@ -135,6 +137,7 @@ impl Said {
             way: Value::Null,
             window_ends_at: None,
             quiet: None,
+            told_at_once: false,
             gesture: false,
             unknown: false,
             at,

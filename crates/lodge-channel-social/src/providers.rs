@@ -1,35 +1,49 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
+mod discord;
 mod facebook;
 mod instagram;
 mod line;
 mod messenger;
 mod meta;
 mod meta_messaging;
+mod numbers;
 mod signalwire_messaging;
 mod slack;
+mod teams;
 mod telegram;
+mod telnyx_messaging;
 mod twilio_compat;
 mod twilio_messaging;
 mod viber;
+mod vonage_messages;
 mod webhook;
 mod whatsapp;
+mod x;
 
 use crate::speech::{Capabilities, Settings, Unit};
 use std::sync::Arc;
 
 macro_rules! providers {
-    ($($(#[doc = $doc:literal])+ $name:literal $field:ident: $settings:ty),* $(,)?) => {
-        crate::config::settings! { $($(#[doc = $doc])+ #[serde(rename = $name)] $field: $settings),* }
+    ($($(#[doc = $doc:literal])+ $name:literal $module:ident::$settings:ident),* $(,)?) => {
+        crate::config::settings! {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $module: $module::$settings),*
+        }
 
         /// The names of all providers.
         pub const PROVIDERS: &[&str] = &[$($name),*];
+
+        /// What each provider can do.
+        const ABLE: &[(&str, Capabilities)] = &[$(($name, $module::CAPABILITIES)),*];
+
+        /// The least keys of each provider's table.
+        const LEAST: &[(&str, &str)] = &[$(($name, $module::SCRATCH)),*];
 
         impl SocialSettings {
             /// The tables that are there, with their providers' names.
             pub(crate) fn tables(&self) -> Vec<(&'static str, Arc<dyn Settings>)> {
                 let mut tables: Vec<(&'static str, Arc<dyn Settings>)> = Vec::new();
-                $(if let Some(settings) = &self.$field {
+                $(if let Some(settings) = &self.$module {
                     tables.push(($name, Arc::new(settings.clone())));
                 })*
                 tables
@@ -46,73 +60,53 @@ use crate::config::LongText;
 
 providers! {
     /// Messenger of a Facebook page.
-    "messenger" messenger: messenger::Messenger,
+    "messenger" messenger::Messenger,
     /// WhatsApp by the Cloud API.
-    "whatsapp" whatsapp: whatsapp::WhatsApp,
+    "whatsapp" whatsapp::WhatsApp,
     /// A Telegram bot.
-    "telegram" telegram: telegram::Telegram,
+    "telegram" telegram::Telegram,
     /// Any program that signs its webhooks (Standard Webhooks).
-    "webhook" webhook: webhook::Generic,
+    "webhook" webhook::Generic,
     /// A Slack app.
-    "slack" slack: slack::Slack,
+    "slack" slack::Slack,
+    /// A Discord application.
+    "discord" discord::Discord,
+    /// A bot in Microsoft Teams.
+    "teams" teams::Teams,
+    /// Direct messages and mentions of an X account.
+    "x" x::X,
     /// A LINE official account.
-    "line" line: line::Line,
+    "line" line::Line,
     /// A Viber bot.
-    "viber" viber: viber::Viber,
+    "viber" viber::Viber,
     /// Text messages and WhatsApp by Twilio.
-    "twilio-messaging" twilio_messaging: twilio_messaging::Twilio,
+    "twilio-messaging" twilio_messaging::Twilio,
     /// Text messages by SignalWire.
-    "signalwire-messaging" signalwire_messaging: signalwire_messaging::SignalWire,
+    "signalwire-messaging" signalwire_messaging::SignalWire,
+    /// Text messages by Telnyx.
+    "telnyx-messaging" telnyx_messaging::Telnyx,
+    /// Text messages, WhatsApp and others by Vonage.
+    "vonage-messages" vonage_messages::Vonage,
     /// Messages and comments of an Instagram account.
-    "instagram" instagram: instagram::Instagram,
+    "instagram" instagram::Instagram,
     /// Comments and posts on a Facebook page.
-    "facebook" facebook: facebook::Facebook,
+    "facebook" facebook::Facebook,
 }
 
 /// The least settings by which a provider's raw bodies can be understood, with any non-empty file called `secret` beside
 /// them; `None` for an unknown provider.
 #[must_use]
 pub fn scratch(provider: &str) -> Option<String> {
-    let keys = match provider {
-        "messenger" | "instagram" | "facebook" => {
-            "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\naccess_token = \"file:secret\"\n"
-        }
-        "whatsapp" => {
-            "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\naccess_token = \"file:secret\"\nphone_number_id = \"0\"\n"
-        }
-        "telegram" => "bot_token = \"file:secret\"\nsecret_token = \"file:secret\"\n",
-        "slack" => "signing_secret = \"file:secret\"\nbot_token = \"file:secret\"\n",
-        "line" => "channel_secret = \"file:secret\"\nchannel_access_token = \"file:secret\"\n",
-        "viber" => "auth_token = \"file:secret\"\n",
-        "twilio-messaging" => "account_sid = \"AC0\"\nauth_token = \"file:secret\"\nfrom = \"+0\"\n",
-        "signalwire-messaging" => {
-            "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\nsigning_key = \"file:secret\"\nfrom = \"+0\"\n"
-        }
-        "webhook" => "secret = \"file:secret\"\n",
-        _ => return None,
-    };
+    let (_, keys) = LEAST.iter().find(|(name, _)| *name == provider)?;
     Some(format!("[inbox.inbox.social.{provider}]\n{keys}"))
 }
 
 /// What each provider can do, as a table in Markdown.
 #[must_use]
 pub fn matrix() -> String {
-    let rows = [
-        ("messenger", messenger::CAPABILITIES),
-        ("whatsapp", whatsapp::CAPABILITIES),
-        ("telegram", telegram::CAPABILITIES),
-        ("webhook", webhook::CAPABILITIES),
-        ("slack", slack::CAPABILITIES),
-        ("line", line::CAPABILITIES),
-        ("viber", viber::CAPABILITIES),
-        ("twilio-messaging", twilio_compat::CAPABILITIES),
-        ("signalwire-messaging", twilio_compat::CAPABILITIES),
-        ("instagram", instagram::CAPABILITIES),
-        ("facebook", facebook::CAPABILITIES),
-    ];
     let header = "| provider | verified by | longest text | window | public | files in | files out | changes | receipts | \
                   `webhook register` |\n|---|---|---|---|---|---|---|---|---|---|\n";
-    rows.iter().fold(header.to_owned(), |table, (name, can)| table + &row(name, can))
+    ABLE.iter().fold(header.to_owned(), |table, (name, can)| table + &row(name, can))
 }
 
 fn row(name: &str, can: &Capabilities) -> String {
@@ -121,6 +115,7 @@ fn row(name: &str, can: &Capabilities) -> String {
         Unit::Characters => "characters",
         Unit::Utf16 => "UTF-16 units",
         Unit::Bytes => "bytes",
+        Unit::Weighted => "weighted characters",
     };
     let window = can.window_hours.map_or_else(|| "none".to_owned(), |hours| format!("{hours} h"));
     format!(

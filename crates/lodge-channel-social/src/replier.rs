@@ -35,8 +35,8 @@ fn never(message: impl Into<String>) -> DeliveryError {
 
 impl SocialReplier {
     /// What is sent, in order: the words in parts, then the files.
-    fn words(&self, message: &OutboundMessage) -> Result<Vec<String>, DeliveryError> {
-        let (limit, unit) = self.capabilities.text;
+    fn words(&self, message: &OutboundMessage, way: &Way) -> Result<Vec<String>, DeliveryError> {
+        let (limit, unit) = self.speech.limit(&way.to, &message.text).unwrap_or(self.capabilities.text);
         let length = measure(&message.text, unit);
         if length > limit && self.long_text == LongText::Refuse {
             return Err(never(format!("send a text of {length} where {limit} is the most: shorten it")));
@@ -102,7 +102,7 @@ impl Replier for SocialReplier {
             .map_err(|_| never("read the way back, which another version sealed"))?;
         let now = self.clock.now();
         self.within_window(&way, now)?;
-        let words = self.words(message)?;
+        let words = self.words(message, &way)?;
         if !message.attachments.is_empty() && !self.capabilities.files_out {
             return Err(crate::speech::no_files());
         }

@@ -9,7 +9,7 @@ use lodge_channel::fetch::{Credentials, MediaError, MediaPolicy};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
 use lodge_channel::{Context, Problem, Registrar, Secret};
 use lodge_domain::delivery::OutboundKind;
-use lodge_domain::ports::Outcome;
+use lodge_domain::ports::{Outcome, Refusal};
 use lodge_domain::{DeliveryError, Disposition, OutboundId, PartyHandle};
 use serde_json::Value;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) enum Unit {
     Utf16,
     /// Bytes of UTF-8.
     Bytes,
+    /// Characters, of which those beyond the alphabets count twice.
+    Weighted,
 }
 
 /// What a provider can do; the matrix in the documentation is made of this.
@@ -133,8 +135,12 @@ pub(crate) trait Speech: Send + Sync {
     }
 
     /// See [`lodge_channel::webhook::Provider::prepare`].
-    async fn prepare(&self, request: &Unverified) {
+    ///
+    /// # Errors
+    /// A refusal where nothing could be verified now.
+    async fn prepare(&self, request: &Unverified) -> Result<(), Refusal> {
         let _ = request;
+        Ok(())
     }
 
     /// See [`lodge_channel::webhook::Provider::verify`].
@@ -162,6 +168,13 @@ pub(crate) trait Speech: Send + Sync {
     fn beyond_window(&self, ended: Timestamp, now: Timestamp) -> Result<(), String> {
         let _ = (ended, now);
         Err("wait until the customer writes again".to_owned())
+    }
+
+    /// The longest text that goes this way in one part, where that depends on the way or on the text; else what the
+    /// capabilities say.
+    fn limit(&self, way: &Value, words: &str) -> Option<(usize, Unit)> {
+        let _ = (way, words);
+        None
     }
 
     /// Sends one part; the id that the provider gives it, where it gives one.

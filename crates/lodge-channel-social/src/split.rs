@@ -10,6 +10,10 @@ fn length(c: char, unit: Unit) -> usize {
         Unit::Characters => 1,
         Unit::Utf16 => c.len_utf16(),
         Unit::Bytes => c.len_utf8(),
+        Unit::Weighted => match u32::from(c) {
+            0..=0x10ff | 0x2000..=0x200d | 0x2010..=0x201f | 0x2032..=0x2037 => 1,
+            _ => 2,
+        },
     }
 }
 
@@ -73,7 +77,7 @@ mod tests {
     #[test]
     fn f05_nothing_is_lost_and_every_part_fits() {
         let words = "one two three\n\nfour five six seven\neight 😡 nine ".repeat(40);
-        for unit in [Unit::Characters, Unit::Utf16, Unit::Bytes] {
+        for unit in [Unit::Characters, Unit::Utf16, Unit::Bytes, Unit::Weighted] {
             for limit in [7, 30, 100, 1000, 100_000] {
                 let parts = split(&words, limit, unit);
                 assert!(parts.iter().all(|part| measure(part, unit) <= limit), "{unit:?} {limit}");
@@ -92,6 +96,7 @@ mod tests {
             split(&format!("xxxxx{family}"), 7, Unit::Characters),
             ["xxxxx".to_owned(), family.to_owned()]
         );
+        assert_eq!(measure("日本 ok", Unit::Weighted), 7);
         assert_eq!(split("short", 10, Unit::Characters), ["short"]);
         assert!(split("  \n ", 10, Unit::Characters).is_empty());
     }

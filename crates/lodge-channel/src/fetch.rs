@@ -6,11 +6,15 @@
 //! environment is ever used.
 
 mod api;
+mod app_key;
+mod grant;
 mod guard;
 mod media;
 
 pub use api::{ApiAnswer, ApiBody, ApiCall, ApiClient, ApiError, ApiSettings};
-pub use guard::{Origin, is_global};
+pub use app_key::AppKey;
+pub use grant::ClientGrant;
+pub use guard::{Origin, is_global, listed};
 pub use media::{Credentials, Fetched, MediaClient, MediaError, MediaPolicy, sniff};
 
 use reqwest::redirect::Policy;

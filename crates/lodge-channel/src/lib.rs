@@ -24,6 +24,6 @@ pub use door::{
     TaskError,
 };
 pub use health::{Health, HealthReport};
-pub use secret::{Secret, SecretError, SecretSource, Secrets};
+pub use secret::{Plain, Secret, SecretError, SecretSource, Secrets};
 pub use values::OneOrMany;
 pub use visitor::{Client, FileLinks};

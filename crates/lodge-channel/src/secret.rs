@@ -65,6 +65,64 @@ impl Secrets {
     }
 }
 
+/// A value that is no secret (a public key, an account's name): written as it is, or by reference like the secrets beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// The value itself.
+    Text(String),
+    /// Where it is.
+    Reference(Secret),
+}
+
+impl Plain {
+    /// The value.
+    ///
+    /// # Errors
+    /// Where it stands behind a reference that cannot be read.
+    pub fn read(&self, source: &dyn SecretSource) -> Result<String, SecretError> {
+        use secrecy::ExposeSecret;
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Reference(secret) => Ok(source.read(secret)?.expose_secret().to_owned()),
+        }
+    }
+
+    /// The reference, where there is one.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Secret> {
+        match self {
+            Self::Text(_) => None,
+            Self::Reference(secret) => Some(secret),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.split_once(':') {
+            _ if text.trim().is_empty() => Err(D::Error::custom("the value is empty")),
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Reference(Secret::Env(name.to_owned()))),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::Reference(Secret::File(path.to_owned()))),
+            _ => Ok(Self::Text(text)),
+        }
+    }
+}
+
+impl JsonSchema for Plain {
+    fn schema_name() -> Cow<'static, str> {
+        "Plain".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "description": "A value that is no secret: as it is, or `env:NAME` or `file:PATH`."
+        })
+    }
+}
+
 /// Why a secret could not be read; names the reference, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secret {reference} cannot be read: {problem}")]
@@ -93,5 +151,13 @@ mod tests {
         let error = serde_json::from_str::<Secret>("\"hunter2\"").unwrap_err().to_string();
         assert!(error.contains("env:NAME") && !error.contains("hunter2"), "{error}");
         assert_eq!(serde_json::from_str::<Secret>("\"env:A\"").unwrap(), Secret::Env("A".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_secret_may_stand_in_clear_or_behind_a_reference() {
+        let plain = |text: &str| serde_json::from_value::<Plain>(serde_json::json!(text));
+        assert_eq!(plain("89cd:7489").unwrap(), Plain::Text("89cd:7489".to_owned()));
+        assert_eq!(plain("env:KEY").unwrap(), Plain::Reference(Secret::Env("KEY".to_owned())));
+        assert!(plain(" ").is_err());
     }
 }

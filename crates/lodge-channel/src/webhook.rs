@@ -5,16 +5,19 @@
 //! request can be made by this module's verifiers alone, so that nobody parses what nobody signed (T13).
 
 mod provider;
+mod published;
 mod replay;
 mod request;
 mod router;
 mod verify;
 
 pub use provider::{Answer, Provider};
+pub use published::PublishedKeys;
 pub use replay::{TOLERANCE, fresh};
 pub use request::{Form, Unverified};
 pub use router::{Desk, routes};
 pub use verify::{
     Algorithm, BasicCredentials, Candidates, EcdsaKey, Ed25519Key, Forged, HmacKeys, Jwk, JwtKeys, JwtRules,
-    MOST_CANDIDATES, SharedToken, Token, Verified, payload_hash_fits, twilio, url_variants,
+    MOST_CANDIDATES, SharedToken, Token, Verified, payload_hash_fits, plivo_v2, plivo_v3, twilio,
+    url_variants, vonage_form,
 };

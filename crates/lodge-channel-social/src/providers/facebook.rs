@@ -1,5 +1,6 @@
 //! A Facebook page's wall: what people post there and comment on. Everybody can read it, our answers included.
 
+pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta, envelope};
 use crate::heard::{Deleted, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};

@@ -1,5 +1,6 @@
 //! An Instagram account: messages of people to it, comments on what it posts, and mentions of it.
 
+pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta, envelope};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::{Heard, Said, Thread, Who};

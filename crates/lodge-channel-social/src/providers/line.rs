@@ -35,6 +35,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: false,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "channel_secret = \"file:secret\"\nchannel_access_token = \"file:secret\"\n";
+
 /// A LINE official account.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

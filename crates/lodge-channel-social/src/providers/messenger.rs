@@ -1,5 +1,6 @@
 //! Messenger of a Facebook page: messages of people to the page, and ours to them.
 
+pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::Heard;

@@ -25,6 +25,10 @@ const GRAPH: &str = "https://graph.facebook.com";
 /// Where files lie.
 const HOSTS: &[&str] = &["*.fbcdn.net", "*.fbsbx.com", "*.cdninstagram.com"];
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str =
+    "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\naccess_token = \"file:secret\"\n";
+
 /// An app of Meta and the page or account it speaks for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

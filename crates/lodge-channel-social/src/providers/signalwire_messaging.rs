@@ -1,6 +1,7 @@
 //! Text messages by SignalWire, whose API was made after Twilio's: other names, and a key of its own that signs.
 
 use super::meta::{api, unreadable};
+pub(crate) use super::twilio_compat::CAPABILITIES;
 use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
@@ -10,6 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
+
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\n\
+    signing_key = \"file:secret\"\nfrom = \"+0\"\n";
 
 /// A number at SignalWire.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -33,7 +38,7 @@ pub struct SignalWire {
 
 impl Settings for SignalWire {
     fn capabilities(&self) -> Capabilities {
-        compat::CAPABILITIES
+        CAPABILITIES
     }
 
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {

@@ -36,6 +36,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: false,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "signing_secret = \"file:secret\"\nbot_token = \"file:secret\"\n";
+
 /// A Slack app.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -46,6 +46,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: true,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "bot_token = \"file:secret\"\nsecret_token = \"file:secret\"\n";
+
 /// A Telegram bot.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! Text messages and WhatsApp by Twilio.
 
 use super::meta::api;
+pub(crate) use super::twilio_compat::CAPABILITIES;
 use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
@@ -12,6 +13,9 @@ use std::sync::Arc;
 use url::Url;
 
 const API: &str = "https://api.twilio.com";
+
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "account_sid = \"AC0\"\nauth_token = \"file:secret\"\nfrom = \"+0\"\n";
 
 /// A number at Twilio.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -31,7 +35,7 @@ pub struct Twilio {
 
 impl Settings for Twilio {
     fn capabilities(&self) -> Capabilities {
-        compat::CAPABILITIES
+        CAPABILITIES
     }
 
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {

@@ -34,6 +34,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: true,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "auth_token = \"file:secret\"\n";
+
 /// A Viber bot.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

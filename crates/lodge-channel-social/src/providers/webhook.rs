@@ -34,6 +34,9 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: false,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "secret = \"file:secret\"\n";
+
 /// Any program that signs its webhooks.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -32,6 +32,10 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     registers: false,
 };
 
+/// The least keys of its table; see [`crate::scratch`].
+pub(crate) const SCRATCH: &str = "app_secret = \"file:secret\"\nverify_token = \"file:secret\"\n\
+    access_token = \"file:secret\"\nphone_number_id = \"0\"\n";
+
 /// WhatsApp by the Cloud API.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -60,6 +60,12 @@ async fn understood(provider: &str, path: &Path) -> Value {
         "files.slack.com",
         "dl-media.viber.com",
         "api.twilio.com",
+        "cdn.discordapp.com",
+        "smba.trafficmanager.net",
+        "download.link",
+        "ton.twitter.com",
+        "media.telnyx.com",
+        "api-us.nexmo.com",
     ] {
         body = body.replace(&format!("https://{host}"), &rig.api.base);
         let encoded = rig.api.base.replace(':', "%3A").replace('/', "%2F");

@@ -1,8 +1,13 @@
 //! Social inboxes by their real routes and repliers, with the providers' APIs on loopback.
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
+mod discord;
 mod fixtures;
 mod incoming;
 mod replies;
 mod rig;
 mod security;
+mod teams;
+mod telnyx;
+mod vonage;
+mod x;

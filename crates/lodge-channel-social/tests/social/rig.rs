@@ -7,7 +7,7 @@ mod sign;
 
 pub(crate) use api::Api;
 pub(crate) use say::{item, messenger, reports, value, whatsapp};
-pub(crate) use sign::{PUBLIC_URL, forge, media_type, settings, sign};
+pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, signed_by_us, token};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -36,9 +36,7 @@ pub(crate) struct Secrets(pub(crate) HashMap<String, String>);
 impl SecretSource for Secrets {
     fn read(&self, secret: &Secret) -> Result<SecretString, SecretError> {
         let Secret::Env(name) = secret else { unreachable!("tests name variables") };
-        let (known, whsec) = sign::whsec();
-        let default = if *name == known { whsec } else { name.to_lowercase() };
-        Ok(self.0.get(name).cloned().unwrap_or(default).into())
+        Ok(self.0.get(name).cloned().unwrap_or_else(|| sign::secret(name)).into())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Credentials;
 use bytes::BytesMut;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lodge_domain::{DeliveryError, Disposition};
 use lodge_telemetry::redact;
 use reqwest::{Client, Method};
@@ -86,6 +86,8 @@ pub struct ApiAnswer {
     pub status: u16,
     /// How long it asks to wait.
     pub retry_after: Option<SignedDuration>,
+    /// When its limit ends, where it names a time instead (`x-rate-limit-reset`).
+    pub reset_at: Option<Timestamp>,
     /// Its body, where it is JSON; else null.
     pub body: Value,
 }
@@ -127,6 +129,7 @@ impl ApiClient {
             Credentials::None => request,
             Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Credentials::Basic(name, password) => request.basic_auth(name, Some(password.expose_secret())),
+            Credentials::Whole(value) => request.header("authorization", value.expose_secret()),
         };
         for (name, value) in call.headers {
             request = request.header(name, value);
@@ -161,6 +164,8 @@ async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryErro
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
     let seconds = retry_after.and_then(|text| text.trim().parse::<u32>().ok());
     let retry_after = seconds.map(|seconds| SignedDuration::from_secs(i64::from(seconds.min(86_400))));
+    let reset_at = response.headers().get("x-rate-limit-reset").and_then(|value| value.to_str().ok());
+    let reset_at = reset_at.and_then(|text| Timestamp::from_second(text.trim().parse().ok()?).ok());
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -172,7 +177,8 @@ async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryErro
             Err(error) => return Err(unreached(&error)),
         }
     }
-    Ok(ApiAnswer { status, retry_after, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Ok(ApiAnswer { status, retry_after, reset_at, body })
 }
 
 impl ApiAnswer {

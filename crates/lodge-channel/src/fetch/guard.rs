@@ -101,14 +101,15 @@ impl Origin {
 }
 
 /// Whether `url` names a listed host, over https on its usual port; `*.example.com` lists all names below it.
-pub(super) fn listed(url: &Url, hosts: &[String]) -> bool {
+#[must_use]
+pub fn listed<H: AsRef<str>>(url: &Url, hosts: &[H]) -> bool {
     let Some(Host::Domain(name)) = url.host() else { return false };
     let name = name.trim_end_matches('.');
-    let fits = |host: &String| match host.strip_prefix("*.") {
+    let fits = |host: &H| match host.as_ref().strip_prefix("*.") {
         Some(parent) => {
             name.strip_suffix(parent).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
         }
-        None => name.eq_ignore_ascii_case(host),
+        None => name.eq_ignore_ascii_case(host.as_ref()),
     };
     url.scheme() == "https"
         && url.port_or_known_default() == Some(443)

@@ -42,6 +42,8 @@ pub enum Credentials {
     Bearer(SecretString),
     /// `Authorization: Basic`.
     Basic(String, SecretString),
+    /// `Authorization`, whole: of a scheme that signs each call (RFC 5849).
+    Whole(SecretString),
 }
 
 /// A file that was fetched.
@@ -125,6 +127,7 @@ impl MediaClient {
                     Credentials::Basic(name, password) => {
                         request.basic_auth(name, Some(password.expose_secret()))
                     }
+                    Credentials::Whole(value) => request.header("authorization", value.expose_secret()),
                 };
             }
             let response = request.send().await.map_err(|error| unreached(&error))?;

@@ -110,8 +110,12 @@ pub trait Provider: Send + Sync {
     }
 
     /// Fetches what `verify` needs from where the configuration says, at most now and then; never from where a request says.
-    async fn prepare(&self, request: &Unverified) {
+    ///
+    /// # Errors
+    /// A refusal where it is not to be had now and nothing could be verified; answered 503, and the provider comes again.
+    async fn prepare(&self, request: &Unverified) -> Result<(), Refusal> {
         let _ = request;
+        Ok(())
     }
 
     /// Whether the provider made this request. Pure, over the raw bytes.

@@ -114,15 +114,15 @@ impl Desk {
     }
 
     async fn judge(&self, request: &Unverified) -> Result<Answer, Answer> {
-        self.provider.prepare(request).await;
-        let verified = self.provider.verify(request, self.clock.now()).map_err(|forged| {
-            tracing::warn!(inbox = %self.inbox, reason = forged.0, "a webhook was not believed");
-            self.refused("not verified", Answer::empty(StatusCode::UNAUTHORIZED))
-        })?;
         let later = |refusal: Refusal| {
             tracing::warn!(inbox = %self.inbox, %refusal, "a webhook was asked to come back");
             Answer::later(&refusal)
         };
+        self.provider.prepare(request).await.map_err(later)?;
+        let verified = self.provider.verify(request, self.clock.now()).map_err(|forged| {
+            tracing::warn!(inbox = %self.inbox, reason = forged.0, "a webhook was not believed");
+            self.refused("not verified", Answer::empty(StatusCode::UNAUTHORIZED))
+        })?;
         let inbound = self.provider.parse(&verified).await.map_err(later)?;
         let outcomes =
             if inbound.is_empty() { Vec::new() } else { self.intake.accept(inbound).await.map_err(later)? };

@@ -4,11 +4,13 @@
 //! Candidates are decoded to their fixed length first (T14), there is at least one and at most eight of them (T74), and
 //! each is compared with each live secret in constant time (T15).
 
+mod form_signed;
 mod jwt;
 mod keys;
 mod token;
 mod url_signed;
 
+pub use form_signed::{plivo_v2, plivo_v3, vonage_form};
 pub use jwt::{Jwk, JwtKeys, JwtRules, Token, payload_hash_fits};
 pub use keys::{EcdsaKey, Ed25519Key};
 pub use token::{BasicCredentials, SharedToken};

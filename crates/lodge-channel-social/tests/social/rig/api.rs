@@ -27,7 +27,7 @@ impl Call {
 struct Told {
     path: String,
     status: u16,
-    retry_after: Option<u32>,
+    headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
@@ -63,7 +63,18 @@ impl Api {
         retry_after: Option<u32>,
         body: impl Into<Vec<u8>>,
     ) {
-        let told = Told { path: path.to_owned(), status, retry_after, body: body.into() };
+        let headers = retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+        self.tell_with(path, status, headers.into_iter().collect(), body);
+    }
+
+    pub(crate) fn tell_with(
+        &self,
+        path: &str,
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: impl Into<Vec<u8>>,
+    ) {
+        let told = Told { path: path.to_owned(), status, headers, body: body.into() };
         self.told.lock().unwrap().push_back(told);
     }
 
@@ -88,8 +99,8 @@ impl Api {
         match told {
             Some(told) => {
                 let mut response = Response::builder().status(told.status);
-                if let Some(seconds) = told.retry_after {
-                    response = response.header("retry-after", seconds.to_string());
+                for (name, value) in told.headers {
+                    response = response.header(name, value);
                 }
                 response.body(Body::from(told.body)).unwrap()
             }
@@ -99,6 +110,10 @@ impl Api {
                     "ok": true, "status": 0, "message_token": 4_912_661_846_655_238_148_u64, "message_id": format!("m_out{count}"), "id": format!("id{count}"),
                     "messages": [{"id": format!("wamid.OUT{count}")}],
                     "result": {"message_id": count, "file_path": "photos/file_1.jpg", "url": ""},
+                    "jwks_uri": format!("{}/v1/.well-known/keys", self.base), "keys": [super::jwk("kid-1", "")],
+                    "access_token": format!("granted{count}"), "expires_in": 3600,
+                    "data": {"id": format!("id{count}"), "dm_event_id": format!("dm{count}")},
+                    "message_uuid": format!("uuid{count}"),
                     "ts": format!("1795291300.{count:06}"),
                 })
                 .to_string(),

@@ -100,6 +100,21 @@ impl JwtKeys {
         Ok(Token { verified: Verified::new(request), claims, key })
     }
 
+    /// The name of the key that the request's token says it was signed with; not to be believed, only to be looked for.
+    #[must_use]
+    pub fn named_by(request: &Unverified) -> Option<String> {
+        let token = request.header("authorization")?.strip_prefix("Bearer ")?;
+        let header = token.split('.').next().filter(|_| token.len() <= LONGEST)?;
+        let header = BASE64URL_NOPAD.decode(header.as_bytes()).ok()?;
+        serde_json::from_slice::<Header>(&header).ok()?.kid
+    }
+
+    /// Whether there is a key of this name.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        matches!(self, Self::Public(keys) if keys.iter().any(|key| key.kid == name))
+    }
+
     fn read(&self, token: &str) -> Result<(Map<String, Value>, Option<&Jwk>), Forged> {
         const NONE: Forged = Forged("the token is none");
         if token.len() > LONGEST {
