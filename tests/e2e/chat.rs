@@ -3,10 +3,12 @@
 
 use anyhow::{Context, Result};
 use lodge_e2e::chat::{ORIGIN, knock};
-use lodge_e2e::{Chat, House, Plan, Store};
+use lodge_e2e::{Chat, House, Plan, Store, needs};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 on_both_stores!(
     h01_random_drops_miss_and_repeat_nothing,
@@ -216,34 +218,48 @@ async fn h04_who_left_is_answered_by_mail_and_continues_by_mail(store: Store) ->
     Ok(())
 }
 
+/// `E2E_WRITERS` says how many sessions write (1,000 for the long run).
 async fn h02_a_kill_while_many_write_loses_and_doubles_nothing(store: Store) -> Result<()> {
-    const VISITORS: usize = 40;
     const MESSAGES: usize = 6;
-    let Some(house) = house(store).await? else { return Ok(()) };
+    let writers = needs::variable("E2E_WRITERS").and_then(|text| text.parse::<usize>().ok()).unwrap_or(40);
+    let extra = "[limits]\nburst = 0\n\n[inbox.website.chat]\norigins = [\"https://www.acme.example\"]\n\
+                 sessions_per_address = 1000000\nsockets_per_address = 1000000\nmessages = 1000\n";
+    let Some(house) = House::build(Plan::on(store).extra(extra)).await? else { return Ok(()) };
     let gateway = house.run().await?;
-    let public = gateway.public.clone();
+    let count = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for visitor in 0..VISITORS {
-        let public = public.clone();
-        tasks.spawn(async move { write_stubbornly(&public, visitor, MESSAGES).await });
+    for visitor in 0..writers {
+        let (public, count) = (gateway.public.clone(), Arc::clone(&count));
+        tasks.spawn(async move { write_stubbornly(&public, visitor, MESSAGES, &count).await });
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let total = writers * MESSAGES;
+    house.until("some are accepted", 120, || count.load(Ordering::SeqCst) > total / 5).await?;
     gateway.kill()?;
+    let (killed, before) = (begun.elapsed(), count.load(Ordering::SeqCst));
     let _gateway = house.run().await?;
-    let mut accepted = BTreeMap::new();
+    let mut accepted: BTreeMap<String, u64> = BTreeMap::new();
     while let Some(done) = tasks.join_next().await {
         accepted.extend(done??);
     }
-    house.exactly(VISITORS * MESSAGES, 60).await?;
+    let written = begun.elapsed();
+    assert_eq!(accepted.len(), total);
+    house.exactly(total, 60 + total as u64 / 20).await?;
+    println!(
+        "{store:?}: {writers} sessions, {before} of {total} accepted when killed after {killed:.1?}, all after {written:.1?}, \
+         all at the core after {:.1?}",
+        begun.elapsed()
+    );
     let mut by_conversation: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
     for contact in chats(&house) {
         let place = contact["ticket"]["conversation"].as_str().unwrap_or_default().to_owned();
         let sequence = contact["ticket"]["sequence"].as_u64().unwrap_or_default();
         let text = contact["body"]["text"].as_str().unwrap_or_default().to_owned();
-        assert!(accepted.contains_key(&text), "never accepted: {text}");
+        assert!(accepted.remove(&text).is_some(), "never accepted, or twice at the core: {text}");
         by_conversation.entry(place).or_default().push((sequence, text));
     }
-    assert_eq!(by_conversation.len(), VISITORS);
+    assert!(accepted.is_empty(), "accepted, and not at the core: {accepted:?}");
+    assert_eq!(by_conversation.len(), writers);
     for said in by_conversation.values_mut() {
         said.sort();
         let words: Vec<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
@@ -255,7 +271,12 @@ async fn h02_a_kill_while_many_write_loses_and_doubles_nothing(store: Store) -> 
 }
 
 /// Writes messages one after the other, coming back and sending again until each is accepted; text to number.
-async fn write_stubbornly(public: &str, visitor: usize, messages: usize) -> Result<BTreeMap<String, u64>> {
+async fn write_stubbornly(
+    public: &str,
+    visitor: usize,
+    messages: usize,
+    count: &AtomicUsize,
+) -> Result<BTreeMap<String, u64>> {
     let mut accepted = BTreeMap::new();
     let mut session: Option<String> = None;
     let mut chat: Option<Chat> = None;
@@ -275,9 +296,12 @@ async fn write_stubbornly(public: &str, visitor: usize, messages: usize) -> Resu
             continue;
         };
         let number = accepted.len();
-        let text = format!("visitor {visitor:03} message {number}");
+        let text = format!("visitor {visitor:04} message {number}");
         match open.say(&format!("v{visitor}-m{number}"), &text).await {
-            Ok(answer) => drop(accepted.insert(text, answer["seq"].as_u64().unwrap_or_default())),
+            Ok(answer) => {
+                count.fetch_add(1, Ordering::SeqCst);
+                accepted.insert(text, answer["seq"].as_u64().unwrap_or_default());
+            }
             Err(error) if error.to_string().contains("not accepted") => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -357,6 +381,11 @@ async fn h08_files_are_uploaded_sniffed_and_handed_on() -> Result<()> {
     };
     assert_eq!(post("nobody", b"x").await?.status(), 401);
     assert_eq!(post(&chat.session, PROGRAM).await?.status(), 415);
+    // What a file is does not depend on how its bytes are cut.
+    let pieces = PROGRAM.chunks(1).map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+    let cut = client.post(&url).header("content-type", "image/png").bearer_auth(&chat.session).body(body);
+    assert_eq!(cut.send().await?.status(), 415);
     let answer = post(&chat.session, b"\x89PNG picture").await?;
     assert_eq!(answer.status(), 201);
     let file: Value = serde_json::from_slice(&answer.bytes().await?)?;

@@ -20,7 +20,9 @@ macro_rules! on_both_stores {
 
 mod bad_configuration;
 mod chat;
+mod chat_access;
 mod chat_guide;
+mod chat_hours;
 mod commands;
 mod core_outage;
 mod crash_points;

@@ -51,12 +51,18 @@ pub struct ChatSettings {
     /// Sockets of one session.
     #[serde(default = "sockets")]
     pub sockets: usize,
+    /// Sockets of one address at a time; an IPv6 /64 counts as one address, here and below.
+    #[serde(default = "sockets_per_address")]
+    pub sockets_per_address: usize,
     /// New sessions from one address within ten minutes.
     #[serde(default = "sessions")]
     pub sessions_per_address: u32,
     /// Bytes in an upload.
     #[serde(default = "upload_bytes")]
     pub upload_bytes: u64,
+    /// Bytes of all uploads from one address within ten minutes.
+    #[serde(default = "upload_bytes_per_address")]
+    pub upload_bytes_per_address: u64,
     /// Files in a message.
     #[serde(default = "attachments")]
     pub attachments: usize,
@@ -95,11 +101,17 @@ fn messages() -> u32 {
 fn sockets() -> usize {
     32
 }
+fn sockets_per_address() -> usize {
+    256
+}
 fn sessions() -> u32 {
     60
 }
 fn upload_bytes() -> u64 {
     25 * 1024 * 1024
+}
+fn upload_bytes_per_address() -> u64 {
+    500 * 1024 * 1024
 }
 fn attachments() -> usize {
     10
@@ -107,7 +119,7 @@ fn attachments() -> usize {
 
 /// The window of [`ChatSettings::messages`].
 pub const MESSAGE_WINDOW: Duration = Duration::from_secs(10);
-/// The window of [`ChatSettings::sessions_per_address`].
+/// The window of [`ChatSettings::sessions_per_address`] and [`ChatSettings::upload_bytes_per_address`].
 pub const SESSION_WINDOW: Duration = Duration::from_secs(600);
 /// Bytes in a frame.
 pub const FRAME: usize = 64 * 1024;

@@ -1,22 +1,18 @@
 //! What all sockets of an inbox share.
 
 use crate::bot::Bot;
-use crate::config::{ChatSettings, FRAME, MESSAGE_WINDOW, SESSION_WINDOW};
+use crate::config::{ChatSettings, FRAME, MESSAGE_WINDOW};
+use crate::crowd::Crowd;
 use crate::identity::IdentityKeys;
 use crate::protocol::Limits;
-use crate::registry::{Registry, Window};
+use crate::registry::Registry;
 use jiff::Timestamp;
-use lodge_channel::{Context, FileLinks};
+use lodge_channel::{Client, Context, FileLinks};
 use lodge_domain::ports::{Blobs, Clock, Entropy, InboxState, Intake, Leases, Timelines};
 use lodge_domain::{Hours, InboxId, InboxName, KeyRing, NodeName};
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// Addresses whose new sessions are counted at a time; who comes then is not counted until others are forgotten.
-const MOST_ADDRESSES: usize = 65_536;
 
 /// What all sockets of an inbox share.
 pub(crate) struct Desk {
@@ -37,8 +33,8 @@ pub(crate) struct Desk {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) crowd: Arc<Crowd>,
     pub(crate) shutdown: CancellationToken,
-    addresses: Mutex<HashMap<IpAddr, Window>>,
 }
 
 impl Desk {
@@ -68,8 +64,8 @@ impl Desk {
             entropy: context.entropy,
             keys: context.keys,
             registry: Arc::default(),
+            crowd: Arc::default(),
             shutdown: context.shutdown,
-            addresses: Mutex::default(),
         })
     }
 
@@ -100,15 +96,9 @@ impl Desk {
         self.settings.continue_by.as_ref()
     }
 
-    /// Counts a new session of an address (T55); how long to wait where there are too many.
-    pub(crate) fn may_begin(&self, address: Option<IpAddr>) -> Result<(), Duration> {
-        let Some(address) = address else { return Ok(()) };
-        let now = self.now();
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.len() >= MOST_ADDRESSES && !addresses.contains_key(&address) {
-            addresses.clear();
-        }
-        let most = self.settings.sessions_per_address;
-        addresses.entry(address).or_default().take(now, most, SESSION_WINDOW)
+    /// Counts a new session of a household (T55); how long to wait where there are too many.
+    pub(crate) fn may_begin(&self, client: Option<Client>) -> Result<(), Duration> {
+        let Some(client) = client else { return Ok(()) };
+        self.crowd.begin(client, self.now(), &self.settings)
     }
 }

@@ -1,9 +1,10 @@
 //! The door of a chat inbox: checks its settings and builds what they describe.
 
-use crate::bot::{Bot, watch};
+use crate::bot::Bot;
 use crate::config::ChatSettings;
 use crate::desk::Desk;
 use crate::follow::follow;
+use crate::handover::watch;
 use crate::identity::IdentityKeys;
 use crate::replier::ChatReplier;
 use crate::routes::routes;

@@ -7,6 +7,7 @@ use crate::note::SessionNote;
 use crate::protocol::Hello;
 use crate::token::{IDLE, LIFE, RENEW, SessionKey};
 use jiff::{SignedDuration, Timestamp};
+use lodge_channel::Client;
 use lodge_domain::ports::StoreError;
 use std::time::Duration;
 
@@ -25,11 +26,7 @@ pub(crate) enum Greeted {
 }
 
 /// Who is there: the session of the secret, of the signed-in visitor, or a new one.
-pub(crate) async fn greet(
-    desk: &Desk,
-    hello: &Hello,
-    client: Option<std::net::IpAddr>,
-) -> Result<Greeted, StoreError> {
+pub(crate) async fn greet(desk: &Desk, hello: &Hello, client: Option<Client>) -> Result<Greeted, StoreError> {
     let now = desk.now();
     let identity = match hello.identity.as_deref() {
         None => None,
@@ -62,7 +59,7 @@ pub(crate) async fn greet(
         let words = "this conversation was ended; start a new one";
         return Ok(Greeted::Refused("session_ended", words, None));
     }
-    if is_superseded(&key, &note, now) {
+    if is_void(&key, &note, now) {
         return Ok(unknown);
     }
     let Some(identity) = identity else {
@@ -74,9 +71,10 @@ pub(crate) async fn greet(
     proven(desk, key, identity, resumed).await
 }
 
-/// Whether a newer secret was handed out long enough ago.
-fn is_superseded(key: &SessionKey, note: &SessionNote, now: Timestamp) -> bool {
-    note.renewed.is_some_and(|(made, handed_out)| key.made < made && now.duration_since(handed_out) > OVERLAP)
+/// Whether a secret opens its session no more: it was revoked, or a newer one was handed out long enough ago.
+pub(crate) fn is_void(key: &SessionKey, note: &SessionNote, now: Timestamp) -> bool {
+    let newer = |(made, handed_out)| key.made < made && now.duration_since(handed_out) > OVERLAP;
+    note.revoked.is_some_and(|at| key.made <= at) || note.renewed.is_some_and(newer)
 }
 
 /// A session of somebody nobody vouches for, with what they say of themselves.

@@ -14,6 +14,9 @@ pub(crate) struct SessionNote {
     /// When its newest secret was made, and when that was handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) renewed: Option<(Timestamp, Timestamp)>,
+    /// Secrets made until then open nothing any more (T07).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked: Option<Timestamp>,
     /// The website's id of a signed-in visitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<String>,
@@ -35,6 +38,9 @@ pub(crate) struct SessionNote {
     /// The number of the last message that the guide answered.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) guided: u64,
+    /// The ticket has what was said up to this number: the guide handed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handed: Option<u64>,
     /// What they have read.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) read: u64,

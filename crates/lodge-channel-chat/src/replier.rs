@@ -3,7 +3,9 @@
 
 use crate::desk::Desk;
 use crate::entry::{Entry, KeptFile, outbound_entry};
+use crate::note::SessionNote;
 use crate::protocol::From;
+use crate::registry::REVOKED;
 use crate::token::timeline;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,25 +28,18 @@ impl ChatReplier {
         path.sealed["session"].as_str().map(|session| timeline(&self.0.inbox, session))
     }
 
-    /// Where the reply goes as well, unless the visitor comes to read it.
-    async fn way_on(
-        &self,
-        message: &OutboundMessage,
-        timeline: &TimelineId,
-    ) -> Result<Option<Continuation>, StoreError> {
-        let Some(inbox) = self.0.continue_by().filter(|_| message.kind == OutboundKind::Reply) else {
-            return Ok(None);
-        };
-        let note = self.0.note(timeline).await?;
-        let Some(email) = note.email else { return Ok(None) };
+    /// Where a reply goes as well, unless the visitor comes to read it; at once where they ended the conversation.
+    fn way_on(&self, note: SessionNote) -> Option<Continuation> {
+        let (inbox, email) = (self.0.continue_by()?, note.email?);
         let wait = i64::try_from(self.0.settings.continue_after).unwrap_or(i64::MAX);
+        let wait = if note.ended { 0 } else { wait };
         let at = self.0.now().checked_add(SignedDuration::from_secs(wait));
-        Ok(Some(Continuation {
+        Some(Continuation {
             at: at.unwrap_or(jiff::Timestamp::MAX),
             inbox: inbox.clone(),
             party: PartyHandle::new(HandleKind::Email, email),
             name: note.name,
-        }))
+        })
     }
 }
 
@@ -78,6 +73,15 @@ impl Replier for ChatReplier {
         let Some(timeline) = self.timeline(&message.return_path) else {
             return Err(DeliveryError::new(Disposition::Never, "find the session: the way back names none"));
         };
+        let is_reply = message.kind == OutboundKind::Reply;
+        let note = self.0.note(&timeline).await.map_err(|error| unavailable(&error))?;
+        let ended = note.ended;
+        let unless_seen = Some(note).filter(|_| is_reply).and_then(|note| self.way_on(note));
+        if is_reply && ended && unless_seen.is_none() {
+            // An agent must not believe that somebody reads it.
+            let words = "show the reply: the visitor ended the conversation and left no address";
+            return Err(DeliveryError::new(Disposition::Never, words));
+        }
         let new = NewEntry {
             timeline,
             id: outbound_entry(&message.id),
@@ -85,7 +89,6 @@ impl Replier for ChatReplier {
             at: self.0.now(),
         };
         self.0.timelines.append(&message.brand, vec![new]).await.map_err(|error| unavailable(&error))?;
-        let unless_seen = self.way_on(message, &timeline).await.map_err(|error| unavailable(&error))?;
         let handle = message.return_path.sealed["session"].as_str().unwrap_or_default().to_owned();
         let recipients = vec![RecipientState { handle, state: OutboundState::Sent, text: None }];
         Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients, unless_seen })
@@ -94,6 +97,19 @@ impl Replier for ChatReplier {
     /// An entry is there once, however often it is appended.
     fn is_idempotent(&self) -> bool {
         true
+    }
+
+    async fn revoke(&self, path: &ReturnPath) -> Result<bool, DeliveryError> {
+        let Some(timeline) = self.timeline(path) else { return Ok(false) };
+        let now = self.0.now();
+        let revoked = self.0.change_note(&timeline, |note| note.revoked = Some(now)).await;
+        revoked.map_err(|error| DeliveryError::later(format!("note that secrets are revoked: {error}")))?;
+        // Whoever has a socket open is shown out; should this be lost, a secret still opens nothing new.
+        let told = Bytes::from_static(REVOKED);
+        if let Err(error) = self.0.timelines.hint(&self.0.inbox.brand, &timeline, told).await {
+            tracing::warn!(inbox = %self.0.inbox.name, %error, "open sockets were not told that they are revoked");
+        }
+        Ok(true)
     }
 
     async fn hint(&self, path: &ReturnPath, hint: &Hint) -> bool {

@@ -76,13 +76,19 @@ async fn upgrade(State(shared): State<Shared>, mut request: Request) -> Response
         return answer;
     }
     let accept = derive_accept_key(word(request.headers(), &header::SEC_WEBSOCKET_KEY).as_bytes());
-    let client = request.extensions().get::<Client>().map(|client| client.0);
+    let client = request.extensions().get::<Client>().copied();
+    let most = desk.settings.sockets_per_address;
+    let seat = client.map(|client| desk.crowd.sit(client, desk.now(), most));
+    let Some(seat) = seat.map_or(Some(None), |seat| seat.map(Some)) else {
+        let words = format!("at most {most} chats from one address at a time\n");
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "30")], words).into_response();
+    };
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return (StatusCode::UPGRADE_REQUIRED, "this connection cannot be upgraded\n").into_response();
     };
     sockets.spawn(async move {
         match upgrading.await {
-            Ok(stream) => socket::serve(desk, client, TokioIo::new(stream)).await,
+            Ok(stream) => socket::serve(desk, client, seat, TokioIo::new(stream)).await,
             Err(error) => tracing::debug!(%error, "a socket ended before it began"),
         }
     });

@@ -3,16 +3,19 @@
 
 use crate::config::FRAME;
 use crate::contact::Visitor;
+use crate::crowd::Seat;
 use crate::desk::Desk;
 use crate::entry::Entry;
+use crate::fragments::{Counted, is_too_many};
+use crate::greet::is_void;
 use crate::protocol::{self, ServerFrame};
 use crate::registry::{Place, Window};
 use crate::token::SessionKey;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use lodge_channel::Client;
 use lodge_domain::TimelineId;
 use lodge_domain::ports::StoreError;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,7 +36,7 @@ const STALL: Duration = Duration::from_secs(10);
 /// Entries read at a time.
 const PAGE: usize = 50;
 /// Frames of any kind from one socket within ten seconds, control frames included (T70).
-const MOST_FRAMES: u32 = 120;
+const MOST_FRAMES: u64 = 120;
 
 /// Why a socket ends.
 #[derive(Debug)]
@@ -67,9 +70,10 @@ pub(crate) struct Live {
 /// One socket.
 pub(crate) struct Socket<S> {
     pub(crate) desk: Arc<Desk>,
-    pub(crate) client: Option<IpAddr>,
+    pub(crate) client: Option<Client>,
+    _seat: Option<Seat>,
     pub(crate) live: Option<Box<Live>>,
-    socket: WebSocketStream<S>,
+    socket: WebSocketStream<Counted<S>>,
     heard: Instant,
     frames: Window,
 }
@@ -82,7 +86,7 @@ enum Event {
 }
 
 /// Serves a socket until it ends.
-pub(crate) async fn serve<S>(desk: Arc<Desk>, client: Option<IpAddr>, stream: S)
+pub(crate) async fn serve<S>(desk: Arc<Desk>, client: Option<Client>, seat: Option<Seat>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -93,9 +97,16 @@ where
         .max_write_buffer_size(256 * 1024)
         .max_message_size(Some(FRAME))
         .max_frame_size(Some(FRAME));
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let mut socket =
-        Socket { desk, client, live: None, socket, heard: Instant::now(), frames: Window::default() };
+    let socket = WebSocketStream::from_raw_socket(Counted::new(stream), Role::Server, Some(config)).await;
+    let mut socket = Socket {
+        desk,
+        client,
+        _seat: seat,
+        live: None,
+        socket,
+        heard: Instant::now(),
+        frames: Window::default(),
+    };
     let end = socket.run().await;
     // Boxed, as all that is rare: what waits in an idle session is small.
     Box::pin(socket.leave(end)).await;
@@ -141,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Rung => {
+                self.may_stay().await?;
                 self.tell_hint().await?;
                 self.tell_news().await
             }
@@ -150,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             Event::Frame(Some(Err(error))) => Err(refused(&error)),
             Event::Frame(Some(Ok(message))) => {
                 self.heard = Instant::now();
-                if self.frames.take(self.desk.now(), MOST_FRAMES, Duration::from_secs(10)).is_err() {
+                if self.frames.take(self.desk.now(), 1, MOST_FRAMES, Duration::from_secs(10)).is_err() {
                     return Err(End::Close(1008, "too many frames"));
                 }
                 match message {
@@ -163,6 +175,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
                 }
             }
         }
+    }
+
+    /// Shows out whoever's secret was revoked (T07).
+    async fn may_stay(&mut self) -> Result<(), End> {
+        let Some(live) = self.live.as_ref().filter(|live| live.place.bell.takes_doubt()) else {
+            return Ok(());
+        };
+        let note = self.desk.note(&live.timeline).await?;
+        let is_void = is_void(&live.key, &note, self.desk.now());
+        if is_void { Err(End::Close(1008, "revoked")) } else { Ok(()) }
     }
 
     async fn ping(&mut self) -> Result<(), End> {
@@ -275,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
 fn refused(error: &Error) -> End {
     match error {
         Error::Capacity(_) => End::Close(1009, "too large"),
+        Error::Io(error) if is_too_many(error) => End::Close(1008, "too many pieces"),
         Error::Utf8(_) => End::Close(1007, "not UTF-8"),
         Error::Protocol(_) => End::Close(1002, "protocol"),
         _ => End::Gone,

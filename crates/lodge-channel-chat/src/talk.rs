@@ -5,7 +5,7 @@ use crate::clean;
 use crate::config::MESSAGE_WINDOW;
 use crate::contact::{Said, Visitor, contact};
 use crate::desk::Desk;
-use crate::entry::{Entry, KeptFile};
+use crate::entry::Entry;
 use crate::greet::{Greeted, greet};
 use crate::note::SessionNote;
 use crate::protocol::{self, ClientFrame, Hello, Page, Say, ServerFrame};
@@ -14,7 +14,7 @@ use crate::uploads;
 use lodge_domain::delivery::{OutboundState, RecipientState};
 use lodge_domain::ports::{Outcome, StoreError};
 use lodge_domain::ticket::SupplementKind;
-use lodge_domain::{DeliveryReport, EntryId, Inbound, NewEntry, OutboundId, Receipt, Supplement};
+use lodge_domain::{Contact, DeliveryReport, EntryId, Inbound, NewEntry, OutboundId, Receipt, Supplement};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         let same = self.live.as_ref().is_some_and(|live| live.timeline == timeline);
         if !same {
             self.live = None;
-            let Some(place) = desk.registry.enter(timeline, desk.settings.sockets) else {
+            let Some(place) = desk.registry.enter(timeline, desk.now(), desk.settings.sockets) else {
                 self.error("too_many_sockets", "this session is open too often", None, None).await?;
                 return Err(End::Close(1008, "too many sockets"));
             };
@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             return self.error("too_large", &words, Some(&say.id), None).await;
         }
         let most = desk.settings.messages;
-        if let Err(wait) = desk.registry.may_say(&live.timeline, desk.now(), most, MESSAGE_WINDOW) {
+        if let Err(wait) = desk.registry.may_say(&live.timeline, desk.now(), most) {
             let words = format!("at most {most} messages in {} s", MESSAGE_WINDOW.as_secs());
             return self.error("rate", &words, Some(&say.id), Some(wait)).await;
         }
@@ -114,11 +114,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             let words = "a file is unknown here; upload it again";
             return self.error("upload_refused", words, Some(&say.id), None).await;
         };
-        if desk.bot.is_some() && live.reference.is_none() {
-            return self.say_to_the_guide(&say.id, text, files).await;
-        }
         let said = Said { id: &say.id, text, files, at: desk.now() };
         let contact = contact(&desk.inbox, live.timeline, &live.visitor, said);
+        if desk.bot.is_some() && self.say_to_the_guide(&say.id, &contact).await? {
+            return Ok(());
+        }
         let entry = contact.entry.clone();
         match desk.intake.accept(vec![Inbound::Contact(Box::new(contact))]).await {
             Ok(outcomes) => match outcomes.into_iter().next() {
@@ -132,31 +132,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         }
     }
 
-    /// Appends what was said, which is durable then, and lets the guide answer.
-    async fn say_to_the_guide(&mut self, id: &str, text: String, files: Vec<KeptFile>) -> Result<(), End> {
+    /// Appends what was said, which is durable then, and lets the guide answer. `false` where a person has taken over
+    /// already and the message is for them.
+    async fn say_to_the_guide(&mut self, id: &str, contact: &Contact) -> Result<bool, End> {
         let desk = Arc::clone(&self.desk);
-        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        let (Some(live), Some(entry)) = (self.live.as_ref(), contact.entry.clone()) else { return Ok(false) };
         let (timeline, mut visitor) = (live.timeline, live.visitor.clone());
         let note = desk.note(&timeline).await?;
-        if !desk.is_guided(&note) {
-            // Another tab was handed over meanwhile.
-            if let Some(live) = self.live.as_mut() {
-                live.reference.clone_from(&note.reference);
-            }
-            return self.error("busy", "try again", Some(id), Some(Duration::from_secs(1))).await;
-        }
-        visitor.name = visitor.name.or(note.name);
-        let said = Said { id, text: text.clone(), files, at: desk.now() };
-        let Some(mut entry) = contact(&desk.inbox, timeline, &visitor, said).entry else { return Ok(()) };
-        entry.body = Entry::decode_body(&entry.body).without_contact().encode();
-        let numbers = desk.timelines.append(&desk.inbox.brand, vec![entry]).await?;
-        let seq = numbers.first().copied().unwrap_or(0);
-        let reference = match desk.guide(&visitor, seq, &text).await? {
+        visitor.name = visitor.name.or_else(|| note.name.clone());
+        let (seq, guided) = if let Some(handed) = note.handed {
+            // Sent again: the ticket may have it from the guide.
+            let known = desk.number_until(&visitor.session, entry.id, handed).await?;
+            let seq = known.unwrap_or(u64::MAX);
+            (seq, desk.after(&visitor, &note, seq).await?)
+        } else {
+            let body = Entry::decode_body(&entry.body).without_contact().encode();
+            let numbers = desk.timelines.append(&desk.inbox.brand, vec![NewEntry { body, ..entry }]).await?;
+            let seq = numbers.first().copied().unwrap_or(0);
+            (seq, desk.guide(&visitor, seq, &contact.body.text).await?)
+        };
+        let reference = match guided {
             Guided::Speaks => None,
-            Guided::HandedOver(receipt) => Some(receipt.reference),
+            Guided::HandedOver(reference) => Some(reference),
+            Guided::Passed => return Ok(false),
             Guided::Refused(refusal) => {
                 let wait = Some(refusal.retry_after());
-                return self.error("busy", "not taken yet; keep it and try again", Some(id), wait).await;
+                self.error("busy", "not taken yet; keep it and try again", Some(id), wait).await?;
+                return Ok(true);
             }
         };
         if let (Some(live), Some(reference)) = (self.live.as_mut(), &reference) {
@@ -168,7 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         } else {
             self.tell_until(seq, Some(frame)).await?;
         }
-        self.tell_news().await
+        self.tell_news().await?;
+        Ok(true)
     }
 
     /// Tells what was said meanwhile, and then that the message is durable.

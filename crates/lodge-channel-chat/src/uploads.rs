@@ -4,7 +4,9 @@
 use crate::clean;
 use crate::desk::Desk;
 use crate::entry::KeptFile;
+use crate::greet;
 use crate::origins;
+use crate::sample::Sample;
 use crate::token::SessionKey;
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Multipart, Request, State};
@@ -12,11 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::StreamExt as _;
+use lodge_channel::Client;
 use lodge_channel::attachment_policy::judge;
-use lodge_domain::ports::{BlobError, BlobWriter};
+use lodge_domain::ports::{BlobError, BlobWriter, StoreError};
 use lodge_domain::{BlobRef, Judgement, Suspicion};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How long an upload may wait for its message, in seconds.
 const LIFE: i64 = 3600;
@@ -56,12 +60,29 @@ pub(crate) fn read(desk: &Desk, session: &str, id: &str) -> Option<KeptFile> {
     fresh.then_some(KeptFile { name, media_type, blob: BlobRef { sha256, size }, judgement })
 }
 
-/// Why an upload is refused.
-struct Refusal(StatusCode, String);
+/// Why an upload is refused, and how long to wait where waiting helps.
+struct Refusal(StatusCode, String, Option<Duration>);
+
+impl Refusal {
+    fn new(status: StatusCode, words: impl Into<String>) -> Self {
+        Self(status, words.into(), None)
+    }
+
+    fn later() -> Self {
+        let words = "files cannot be kept right now; try again".to_owned();
+        Self(StatusCode::SERVICE_UNAVAILABLE, words, Some(Duration::from_secs(5)))
+    }
+}
 
 impl From<BlobError> for Refusal {
     fn from(_: BlobError) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, "files cannot be kept right now; try again".to_owned())
+        Self::later()
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(_: StoreError) -> Self {
+        Self::later()
     }
 }
 
@@ -77,15 +98,15 @@ pub(crate) async fn upload(State(desk): State<Arc<Desk>>, request: Request) -> R
     let headers = request.headers().clone();
     let mut answer = match take(&desk, request).await {
         Ok(answer) => (StatusCode::CREATED, axum::Json(answer)).into_response(),
-        Err(Refusal(status, detail)) => {
+        Err(Refusal(status, detail, wait)) => {
             let title = status.canonical_reason().unwrap_or_default();
             let body =
                 json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
             let mut answer = (status, body.to_string()).into_response();
             let problem = HeaderValue::from_static("application/problem+json");
             answer.headers_mut().insert(header::CONTENT_TYPE, problem);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            if let Some(wait) = wait {
+                answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
             }
             answer
         }
@@ -114,17 +135,22 @@ async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusa
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     // A browser always says where it comes from; what is no browser proves itself by the secret alone.
     if text(header::ORIGIN).is_some_and(|origin| !origins::is_allowed(&desk.settings.origins, origin)) {
-        return Err(Refusal(StatusCode::FORBIDDEN, "this website is not configured".to_owned()));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "this website is not configured"));
     }
     let now = desk.now();
     let secret = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let session = secret.and_then(|secret| SessionKey::read(secret, &desk.keys, &desk.inbox, now));
-    let Some(session) = session else {
-        return Err(Refusal(StatusCode::UNAUTHORIZED, "the session is not known here".to_owned()));
-    };
+    let unknown = || Refusal::new(StatusCode::UNAUTHORIZED, "the session is not known here");
+    let session = session.ok_or_else(unknown)?;
+    let note = desk.note(&session.timeline(&desk.inbox)).await?;
+    // What opens no chat any more brings no files either.
+    if note.ended || greet::is_void(&session, &note, now) {
+        return Err(unknown());
+    }
+    let client = request.extensions().get::<Client>().copied();
     let too_large = || {
         let most = desk.settings.upload_bytes;
-        Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("a file has at most {most} bytes"))
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a file has at most {most} bytes"))
     };
     let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     // Some room for what stands around the file.
@@ -133,13 +159,13 @@ async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusa
     }
     let multipart = text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/form-data"));
     let file = if multipart {
-        from_form(desk, request).await?
+        from_form(desk, client, request).await?
     } else {
         let kind = text(header::CONTENT_TYPE).unwrap_or("application/octet-stream").to_owned();
         let query = request.uri().query().unwrap_or_default();
         let name = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let name = name.map(|(_, name)| name.into_owned()).unwrap_or_default();
-        keep(desk, &name, &kind, request.into_body().into_data_stream()).await?
+        keep(desk, client, &name, &kind, request.into_body().into_data_stream()).await?
     };
     let Some(file) = file else { return Err(too_large()) };
     let until = now.as_second() + LIFE;
@@ -147,15 +173,19 @@ async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusa
     Ok(json!({"id": id, "name": file.name, "media_type": file.media_type, "size": file.blob.size}))
 }
 
-async fn from_form(desk: &Desk, request: Request) -> Result<Option<KeptFile>, Refusal> {
-    let unreadable = || Refusal(StatusCode::BAD_REQUEST, "the form cannot be read".to_owned());
+async fn from_form(
+    desk: &Desk,
+    client: Option<Client>,
+    request: Request,
+) -> Result<Option<KeptFile>, Refusal> {
+    let unreadable = || Refusal::new(StatusCode::BAD_REQUEST, "the form cannot be read");
     let mut form = Multipart::from_request(request, &()).await.map_err(|_| unreadable())?;
     while let Some(field) = form.next_field().await.map_err(|_| unreadable())? {
         let Some(name) = field.file_name().map(ToOwned::to_owned) else { continue };
         let kind = field.content_type().unwrap_or("application/octet-stream").to_owned();
-        return keep(desk, &name, &kind, field).await;
+        return keep(desk, client, &name, &kind, field).await;
     }
-    Err(Refusal(StatusCode::BAD_REQUEST, "the form has no file".to_owned()))
+    Err(Refusal::new(StatusCode::BAD_REQUEST, "the form has no file"))
 }
 
 /// The name and media type, cleaned.
@@ -169,12 +199,12 @@ fn cleaned(name: &str, kind: &str) -> (String, String) {
     (if name.is_empty() { "file".to_owned() } else { name }, kind)
 }
 
-/// What the file is by its name as it was sent and its first bytes; refused where it is nothing to hand on.
+/// What the file is by its name as it was sent and its bytes; refused where it is nothing to hand on.
 fn judged(name: &str, kind: &str, start: &[u8]) -> Result<Judgement, Refusal> {
     let judgement = judge(Some(name).filter(|name| !name.is_empty()), kind, start);
     if REFUSED.iter().any(|bad| judgement.suspicions.contains(bad)) {
-        let words = "files of this kind are not taken; send a picture, a document or an archive".to_owned();
-        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        let words = "files of this kind are not taken; send a picture, a document or an archive";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
     Ok(judgement)
 }
@@ -182,28 +212,38 @@ fn judged(name: &str, kind: &str, start: &[u8]) -> Result<Judgement, Refusal> {
 /// Keeps the bytes; `None` where there are too many.
 async fn keep<E: std::fmt::Debug>(
     desk: &Desk,
+    client: Option<Client>,
     sent_as: &str,
     kind: &str,
     mut pieces: impl futures_util::Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> Result<Option<KeptFile>, Refusal> {
     let mut writer: Box<dyn BlobWriter> = desk.blobs.begin().await?;
-    let mut judgement = None;
+    let mut sample = Sample::default();
     let mut size = 0;
     while let Some(piece) = pieces.next().await {
-        let broken = |_| Refusal(StatusCode::BAD_REQUEST, "the upload broke off".to_owned());
+        let broken = |_| Refusal::new(StatusCode::BAD_REQUEST, "the upload broke off");
         let piece = piece.map_err(broken)?;
-        if size == 0 {
-            judgement = Some(judged(sent_as, kind, &piece)?);
-        }
         size += piece.len() as u64;
         if size > desk.settings.upload_bytes {
             return Ok(None);
         }
+        if let Some(client) = client {
+            let wait = desk.crowd.bring(client, desk.now(), piece.len() as u64, &desk.settings).err();
+            if wait.is_some() {
+                let words = "too many files from your network; wait a while".to_owned();
+                return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, words, wait));
+            }
+        }
+        // Early, so that little is kept of what is refused; the end may still say otherwise.
+        if sample.take(&piece) {
+            judged(sent_as, kind, sample.head())?;
+        }
         writer.write(piece).await?;
     }
     if size == 0 {
-        return Err(Refusal(StatusCode::BAD_REQUEST, "the file is empty".to_owned()));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "the file is empty"));
     }
+    let judgement = Some(judged(sent_as, kind, &sample.whole())?);
     let (name, media_type) = cleaned(sent_as, kind);
     Ok(Some(KeptFile { name, media_type, blob: writer.finish().await?, judgement }))
 }

@@ -15,6 +15,8 @@ pub enum Inbound {
     Report(Box<DeliveryReport>),
     /// Something that belongs to a contact, whichever of them comes first.
     Supplement(Box<Supplement>),
+    /// A question that an article answered, and whoever asked said so: counted as such, and no contact.
+    Answered(Box<Answered>),
     /// Looked at, and nothing to file; kept in the trace with its reason.
     Skipped {
         /// Where it came in.
@@ -57,6 +59,19 @@ impl Supplement {
         let kind = serde_json::to_string(&self.kind).unwrap_or_default();
         EventId::of_report("contact.supplemented", &[self.of.as_str(), &kind, &self.source])
     }
+}
+
+/// A question that an article answered. Neither the question nor who asked is part of it: nobody has to act on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Where it was asked.
+    pub inbox: InboxId,
+    /// The source's own name for it: the same again is counted once.
+    pub source: String,
+    /// The article, by the id that the operator gave it.
+    pub article: String,
+    /// When the answer was accepted.
+    pub at: Timestamp,
 }
 
 /// A bounce, receipt or complaint that names something we sent and proves it (a signed id of ours).

@@ -40,7 +40,7 @@ pub use envelope::{Envelope, Placement};
 pub use hash::{Digest, digest_parts};
 pub use hours::Hours;
 pub use id::{ConversationId, EnvelopeId, EventId, OutboundId, WorkId};
-pub use inbound::{DeliveryReport, Inbound, Supplement};
+pub use inbound::{Answered, DeliveryReport, Inbound, Supplement};
 pub use judgement::{AttachmentPolicy, Judgement, Suspicion};
 pub use keyring::KeyRing;
 pub use reference::Reference;

@@ -11,7 +11,9 @@ pub mod store;
 
 pub use blobs::{BlobError, BlobWriter, Blobs};
 pub use clock::Clock;
-pub use core_commands::{CommandError, CoreCommands, History, NewReply, ReplyQueued, StatusChange};
+pub use core_commands::{
+    AnsweredCount, CommandError, CoreCommands, History, NewReply, ReplyQueued, StatusChange,
+};
 pub use entropy::Entropy;
 pub use intake::{Intake, Outcome, Refusal};
 pub use replier::{Hint, Replier};

@@ -1,5 +1,6 @@
 //! What the core asks for: replies, their state, status, merges, history. `Ok` means durable.
 
+use crate::answered;
 use crate::outbound::{is_acknowledgment, state_of};
 use crate::pipeline::Shared;
 use async_trait::async_trait;
@@ -7,7 +8,8 @@ use jiff::Timestamp;
 use lodge_domain::delivery::{OutboundKind, OutboundState};
 use lodge_domain::effect::Step;
 use lodge_domain::ports::{
-    CommandError, CoreCommands, Hint, History, Lookup, NewReply, ReplyQueued, StatusChange, StoreError,
+    AnsweredCount, CommandError, CoreCommands, Hint, History, Lookup, NewReply, ReplyQueued, StatusChange,
+    StoreError,
 };
 use lodge_domain::ticket::ReplyState;
 use lodge_domain::{
@@ -166,6 +168,21 @@ impl CoreCommands for Desk {
         let path = conversation.return_path.ok_or_else(cannot)?;
         let replier = self.0.replier(&path.inbox).ok_or_else(cannot)?;
         if replier.hint(&path, &hint).await { Ok(()) } else { Err(cannot()) }
+    }
+
+    async fn revoke(&self, reference: &Reference) -> Result<(), CommandError> {
+        let cannot = || CommandError::Impossible("this customer's channel gave nobody access".to_owned());
+        let conversation = self.conversation(reference).await?;
+        let conversation = self.survivor(&conversation).await?;
+        let path = conversation.return_path.ok_or_else(cannot)?;
+        let replier = self.0.replier(&path.inbox).ok_or_else(cannot)?;
+        let revoked = replier.revoke(&path).await;
+        let revoked = revoked.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        if revoked { Ok(()) } else { Err(cannot()) }
+    }
+
+    async fn answered(&self, since: &str) -> Result<Vec<AnsweredCount>, CommandError> {
+        answered::counts(&self.0, since).await.map_err(unavailable)
     }
 
     async fn history(&self, reference: &Reference) -> Result<History, CommandError> {

@@ -2,7 +2,9 @@
 
 use crate::circuit::Halt;
 use lodge_domain::{Contact, Lane};
-use lodge_telemetry::catalogue::{InboxLabels, LaneLabels, OutcomeLabels, ReasonLabels, metrics};
+use lodge_telemetry::catalogue::{
+    ArticleLabels, InboxLabels, LaneLabels, OutcomeLabels, ReasonLabels, metrics,
+};
 use lodge_telemetry::redact::line;
 
 /// The longest reason that becomes a label: doors' reasons are fixed phrases, but they may quote a header after a colon.
@@ -77,6 +79,19 @@ impl ContactSkipped<'_> {
     pub(crate) fn emit(self) {
         metrics().contacts_skipped.get_or_create(&reason(self.inbox, self.reason)).inc();
         tracing::info!(inbox = self.inbox, reason = line(self.reason, 200), "nothing to file");
+    }
+}
+
+pub(crate) struct QuestionAnswered<'e> {
+    pub(crate) inbox: &'e str,
+    pub(crate) article: &'e str,
+}
+
+impl QuestionAnswered<'_> {
+    pub(crate) fn emit(self) {
+        let labels = ArticleLabels { inbox: self.inbox.to_owned(), article: self.article.to_owned() };
+        metrics().questions_answered.get_or_create(&labels).inc();
+        tracing::info!(inbox = self.inbox, article = self.article, "an article answered a question");
     }
 }
 

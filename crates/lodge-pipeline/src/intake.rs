@@ -1,6 +1,7 @@
 //! Accept: what doors hand in becomes durable, or is refused with a time to come back.
 
 use crate::allowance;
+use crate::answered;
 use crate::burst;
 use crate::events;
 use crate::pipeline::Shared;
@@ -85,6 +86,10 @@ async fn accept(shared: &Shared, batch: Vec<Inbound>) -> Result<Vec<Outcome>, St
                 },
             },
             Inbound::Supplement(addition) => Slot::Known(supplement::take(shared, &addition).await?),
+            Inbound::Answered(answer) => {
+                answered::take(shared, &answer).await?;
+                Slot::Known(Outcome::Counted)
+            }
             Inbound::Skipped { inbox, reason, .. } => {
                 events::ContactSkipped { inbox: inbox.name.as_str(), reason: &reason }.emit();
                 Slot::Known(Outcome::Skipped)
@@ -164,6 +169,7 @@ fn inbox_of(item: &Inbound) -> Option<&InboxId> {
         Inbound::Contact(contact) => Some(&contact.inbox),
         Inbound::Report(news) => Some(&news.inbox),
         Inbound::Supplement(addition) => Some(&addition.inbox),
+        Inbound::Answered(answer) => Some(&answer.inbox),
         Inbound::Skipped { inbox, .. } => Some(inbox),
         _ => None,
     }

@@ -9,6 +9,7 @@
 
 pub mod acknowledge;
 mod allowance;
+mod answered;
 mod burst;
 pub mod circuit;
 pub mod commands;

@@ -2,7 +2,7 @@
 
 use crate::Templates;
 use jiff::SignedDuration;
-use lodge_domain::{InboxName, Suspicion};
+use lodge_domain::{BrandName, InboxName, Suspicion};
 use lodge_triage::Rules;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,6 +117,8 @@ impl Default for AllowanceSettings {
 /// What is known of an inbox beside its door.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxFacts {
+    /// The brand it belongs to; `None` for the unnamed one.
+    pub brand: Option<BrandName>,
     /// The language of its acknowledgments where the contact's is unknown.
     pub language: Option<String>,
     /// Its own [`AllowanceSettings::burst`].

@@ -1,4 +1,4 @@
-//! Every metric of Lodge, in one page. Labels are `channel`, `provider`, `inbox`, `lane`, `reason`: words of ours or of
+//! Every metric of Lodge, in one page. Labels are `channel`, `provider`, `inbox`, `lane`, `reason`, `article`: words of ours or of
 //! the configuration, never of a contact, so that their number is bounded.
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -24,6 +24,15 @@ pub struct ReasonLabels {
     pub inbox: String,
     /// A fixed phrase.
     pub reason: String,
+}
+
+/// An inbox, and one of the operator's articles.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ArticleLabels {
+    /// The inbox's name.
+    pub inbox: String,
+    /// The article's id: the name of the operator's own file.
+    pub article: String,
 }
 
 /// A lane of work.
@@ -98,6 +107,8 @@ catalogue! {
     contacts_skipped: Family<ReasonLabels, Counter> = "contacts_skipped";
     /// Later additions to contacts, by what became of them.
     supplements: Family<ReasonLabels, Counter> = "supplements";
+    /// Questions that an article answered, without a ticket.
+    questions_answered: Family<ArticleLabels, Counter> = "questions_answered";
     /// Contacts put into quarantine.
     contacts_quarantined: Family<InboxLabels, Counter> = "contacts_quarantined";
     /// Contacts that were kept and told to the core as a number only, because their sender sent too many.

@@ -1,6 +1,7 @@
 //! Calls of the core: replies, states, merges, history and the feed of events. Never decides what a call does: that is
 //! the pipeline's business, behind [`lodge_domain::ports::CoreCommands`].
 
+mod answered;
 mod auth;
 mod conversations;
 mod events;

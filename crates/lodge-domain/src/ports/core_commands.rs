@@ -3,7 +3,7 @@
 use super::Hint;
 use crate::delivery::OutboundAttachment;
 use crate::ticket::ReplyState;
-use crate::{Conversation, ConversationStatus, Envelope, JournalLine, OutboundId, Reference};
+use crate::{Conversation, ConversationStatus, Envelope, InboxName, JournalLine, OutboundId, Reference};
 use async_trait::async_trait;
 
 /// An agent's reply.
@@ -54,6 +54,19 @@ pub struct History {
     pub journal: Vec<JournalLine>,
 }
 
+/// How often an article answered a question, in one inbox on one day (UTC).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnsweredCount {
+    /// The day, `2026-11-26`.
+    pub day: String,
+    /// The inbox.
+    pub inbox: InboxName,
+    /// The article, by the id that the operator gave it.
+    pub article: String,
+    /// How often.
+    pub count: u64,
+}
+
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -86,6 +99,10 @@ pub trait CoreCommands: Send + Sync {
     async fn merge(&self, from: &Reference, into: &Reference) -> Result<(), CommandError>;
     /// Shows the customer something fleeting, where their channel can: an agent writes, or has read. May be lost.
     async fn show(&self, reference: &Reference, hint: Hint) -> Result<(), CommandError>;
+    /// Takes from whoever holds it the access to a conversation that the customer's channel gave them.
+    async fn revoke(&self, reference: &Reference) -> Result<(), CommandError>;
+    /// What articles answered since `day` (`2026-11-26`, UTC), for which there is no ticket; sorted.
+    async fn answered(&self, since: &str) -> Result<Vec<AnsweredCount>, CommandError>;
     /// Everything known about a conversation.
     async fn history(&self, reference: &Reference) -> Result<History, CommandError>;
 }

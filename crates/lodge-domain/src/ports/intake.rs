@@ -41,6 +41,8 @@ pub enum Outcome {
     Reported(EnvelopeId),
     /// A supplement: the event that tells the core is queued, or was before.
     Supplemented(EnvelopeId),
+    /// A question that an article answered: counted, now or before.
+    Counted,
     /// A supplement that waits, durably, for its contact.
     Waits,
     /// Nothing to file.

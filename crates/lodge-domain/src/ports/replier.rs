@@ -39,6 +39,13 @@ pub trait Replier: Send + Sync {
         None
     }
 
+    /// Takes from whoever holds it the access to this conversation that the channel gave them; `false` where it gives none.
+    /// Durable; a party who proves anew who they are may come back.
+    async fn revoke(&self, path: &ReturnPath) -> Result<bool, DeliveryError> {
+        let _ = path;
+        Ok(false)
+    }
+
     /// Shows the party something fleeting; `false` where this channel has no such thing. May be lost.
     async fn hint(&self, path: &ReturnPath, hint: &Hint) -> bool {
         let _ = (path, hint);

@@ -5,6 +5,8 @@ mod accept;
 #[cfg(test)]
 mod acknowledge;
 #[cfg(test)]
+mod answered;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;

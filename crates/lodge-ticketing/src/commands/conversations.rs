@@ -102,6 +102,14 @@ pub(super) async fn presence(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn revoke(
+    State(shared): State<Arc<Shared>>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    shared.given.commands.revoke(&named(reference)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 pub(super) async fn history(
     State(shared): State<Arc<Shared>>,
     reference: Result<Path<String>, PathRejection>,

@@ -132,6 +132,21 @@ async fn states_and_merges_reach_the_pipeline() {
 }
 
 #[tokio::test]
+async fn t07_access_is_taken_back_and_what_articles_answered_is_told() {
+    let house = house();
+    let path = format!("/v1/conversations/{}/revoke", reference());
+    assert_eq!(house.call(Method::POST, &path, "").await.status, StatusCode::NO_CONTENT);
+    let answer = house.call(Method::GET, "/v1/answered?since=2026-11-01", "").await;
+    let line = serde_json::json!({"day": "2026-11-26", "inbox": "website", "article": "lamps", "count": 3});
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, serde_json::json!({"answered": [line]})));
+    assert_eq!(house.calls(), [format!("revoke {}", reference()), "answered 2026-11-01".to_owned()]);
+    for bad in ["since=yesterday", "since=2026-13-01", "until=2026-11-01"] {
+        let answer = house.call(Method::GET, &format!("/v1/answered?{bad}"), "").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_unknown_is_404_and_a_wrong_method_405() {
     let house = house();
     for (method, path, body) in [

@@ -94,6 +94,17 @@ impl CoreCommands for FakeCore {
         self.record(format!("show {reference} {hint:?}"))
     }
 
+    async fn revoke(&self, reference: &Reference) -> Result<(), CommandError> {
+        self.record(format!("revoke {reference}"))
+    }
+
+    async fn answered(&self, since: &str) -> Result<Vec<AnsweredCount>, CommandError> {
+        self.record(format!("answered {since}"))?;
+        let inbox = InboxName::parse("website").unwrap();
+        let (day, article) = ("2026-11-26".to_owned(), "lamps".to_owned());
+        Ok(vec![AnsweredCount { day, inbox, article, count: 3 }])
+    }
+
     async fn history(&self, reference: &Reference) -> Result<History, CommandError> {
         self.record(format!("history {reference}"))?;
         self.history.lock().unwrap().clone().ok_or(CommandError::Unknown("conversation"))

@@ -334,6 +334,7 @@ pub(super) fn live(checked: &Checked) -> anyhow::Result<Live> {
         conversations: signed(checked.retention.conversations),
         feed: signed(checked.retention.events),
         originals: signed(checked.retention.originals),
+        timelines: signed(checked.retention.timelines),
         ..RetentionSettings::default()
     };
     let inboxes = checked.inboxes.iter().map(|(name, inbox)| (name.clone(), inbox.facts.clone()));
@@ -368,4 +369,24 @@ pub(super) fn live(checked: &Checked) -> anyhow::Result<Live> {
         .compile()
         .map_err(|_| anyhow::anyhow!("the rules do not compile: run `lodge check`"))?;
     Ok(Live { rules, settings, templates })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn j11_what_is_set_is_how_long_things_are_kept() {
+        let text = "[server]\nlisten = \"127.0.0.1:0\"\ninternal = \"127.0.0.1:0\"\n[retention]\noriginals = \"1d\"\n\
+                    conversations = \"2d\"\ndedupe = \"3d\"\nevents = \"15d\"\ntimelines = \"4d\"\n";
+        let checked = crate::config::load_text(Path::new("lodge.toml"), text).check().unwrap();
+        let kept = live(&checked).unwrap().settings.retention;
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        assert_eq!(
+            [kept.originals, kept.conversations, kept.dedupe, kept.feed, kept.timelines],
+            [days(1), days(2), days(3), days(15), days(4)]
+        );
+        assert_eq!(kept.transient, RetentionSettings::default().transient);
+    }
 }

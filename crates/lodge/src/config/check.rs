@@ -395,7 +395,7 @@ impl Loaded {
             let brand = inbox.door.brand().cloned().unwrap_or_else(BrandName::unbranded);
             let id = InboxId { brand, name: name.clone() };
             let InboxSection { language, burst, burst_automated, .. } = inbox.defaults.clone();
-            let facts = InboxFacts { language, burst, burst_automated };
+            let facts = InboxFacts { brand: Some(id.brand.clone()), language, burst, burst_automated };
             checked.insert(name.clone(), CheckedInbox { id, door: Arc::clone(&inbox.door), facts });
         }
         for (place, key, problem) in problems {

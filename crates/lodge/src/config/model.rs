@@ -208,12 +208,21 @@ pub struct RetentionSection {
     pub dedupe: Span,
     /// Events in the feed, at least 14 days.
     pub events: Span,
+    /// What was said in chats, after the last of it: what a visitor who comes back is shown. Their session ends after 180
+    /// days in any case.
+    pub timelines: Span,
 }
 
 impl Default for RetentionSection {
     fn default() -> Self {
         let days = Span::days;
-        Self { originals: days(30), conversations: days(400), dedupe: days(400), events: days(14) }
+        Self {
+            originals: days(30),
+            conversations: days(400),
+            dedupe: days(400),
+            events: days(14),
+            timelines: days(181),
+        }
     }
 }
 

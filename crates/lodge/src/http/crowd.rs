@@ -1,8 +1,9 @@
 //! Counts who is here: no IPv4 address and no IPv6 /64 (what one customer of a provider has) takes more than its share
 //! (T69). Holds an entry only for who is here now.
 
+use lodge_channel::Client;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The clients that are here.
@@ -27,7 +28,7 @@ impl Crowd {
 
     /// A place for `client`; `None` where it has all of its share.
     pub(super) fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let client = household(client);
+        let client = Client(client).household();
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         let count = here.entry(client).or_insert(0);
         if *count >= self.most {
@@ -47,13 +48,6 @@ impl Drop for Place {
                 here.remove(&self.client);
             }
         }
-    }
-}
-
-fn household(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -60,7 +60,8 @@ async fn gateway_on(folder: &std::path::Path) -> Result<(Process, u16)> {
         "[log]\nlevel = \"warn\"\n[server]\nlisten = \"127.0.0.1:{listen}\"\ninternal = \"127.0.0.1:{internal}\"\n\
          public_url = \"http://127.0.0.1:{listen}\"\n[store]\nurl = \"embedded:store\"\n[blobs]\nurl = \"file:blobs\"\n\
          [limits]\nburst = 0\n[acknowledgment]\nenabled = false\n[queue.general]\nfallback = true\n\
-         [inbox.website.chat]\norigins = [\"{ORIGIN}\"]\nsessions_per_address = 1000000\nmessages = 1000\n"
+         [inbox.website.chat]\norigins = [\"{ORIGIN}\"]\nsessions_per_address = 1000000\n\
+         sockets_per_address = 1000000\nmessages = 1000\n"
     );
     let config = folder.join("lodge.toml");
     std::fs::write(&config, text)?;
