@@ -44,3 +44,6 @@ mod support;
 mod threading;
 mod voice_calls;
 mod widget;
+mod widget_keyboard;
+mod widget_looks;
+mod widget_page;
