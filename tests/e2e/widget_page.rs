@@ -2,7 +2,10 @@
 //! scripts of the page that talk to it.
 
 use anyhow::{Context, Result};
-use lodge_e2e::{House, Visitor, visitor};
+use aws_lc_rs::{digest, hmac};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use lodge_e2e::house::OTHER_PASSWORD;
+use lodge_e2e::{House, Visitor, clock, visitor};
 use serde_json::json;
 
 /// What an agent's side may be made to say.
@@ -132,5 +135,45 @@ async fn a_pages_own_script_is_told_and_may_forget() -> Result<()> {
         "another conversation"
     );
     assert_eq!(ann.look("return document.querySelectorAll('lodge-chat').length").await?, 1);
+    ann.browser.close().await
+}
+
+/// A token for `sub`, good until `seconds` from now, as a website's backend makes it.
+fn token(sub: &str, seconds: i64) -> String {
+    let part = |value: serde_json::Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let exp = clock::now().as_second() + seconds;
+    let claims =
+        json!({"sub": sub, "aud": "website", "exp": exp, "name": "Ann Lee", "email": "ann@example.com"});
+    let signed = format!("{}.{}", part(json!({"alg": "HS256", "typ": "JWT"})), part(claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, OTHER_PASSWORD.as_bytes());
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(hmac::sign(&key, signed.as_bytes()).as_ref()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h03_a_signed_in_visitor_is_known_and_an_old_token_is_told() -> Result<()> {
+    let inbox = "identity_secret = \"env:OTHER_PASSWORD\"\n";
+    let Some((house, site)) = visitor::house(inbox, "").await? else { return Ok(()) };
+    let _gateway = house.run().await?;
+    site.serve(&house.public(), &house.public()).await?;
+    let ann = Visitor::come(house.folder(), &site).await?;
+    // The script as a page may pin it.
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let script = http.get(format!("{}/widget.js", house.public())).send().await?.bytes().await?;
+    let hash = BASE64.encode(digest::digest(&digest::SHA384, &script).as_ref());
+    let pinned = |hash: &str| format!("integrity=sha384-{}", hash.replace('+', "%2B"));
+    ann.visit(&format!("/?{}&identity={}", pinned(&hash), token("customer-7", -5))).await?;
+    ann.look("window.refused = 0; chat.on('identity_refused', () => window.refused += 1)").await?;
+    ann.open().await?;
+    ann.until("told", "return window.refused === 1").await?;
+    ann.look(&format!("chat.identify({})", json!(token("customer-7", 600)))).await?;
+    begin(&house, &ann).await?;
+    let contact = house.core.contacts().remove(0);
+    assert_eq!(contact["from"]["assurance"], "authenticated", "{contact}");
+    assert_eq!(contact["from"]["name"], "Ann Lee");
+    assert_eq!(ann.look("return window.refused").await?, 1);
+    // Another script than the pinned one does not run.
+    let other = BASE64.encode(digest::digest(&digest::SHA384, b"another").as_ref());
+    ann.browser.go(&format!("{}/?{}", site.origin(), pinned(&other))).await?;
+    assert_eq!(ann.look("return window.LodgeChat === undefined").await?, true);
     ann.browser.close().await
 }

@@ -1,8 +1,9 @@
 //! A company's website with the chat widget on its pages, under the strictest policy that the widget's own sign names. What
-//! stands in a page's query becomes attributes of the script tag: `/lamps?inbox=website&language=ar`.
+//! stands in a page's query becomes attributes of the script tag: `/lamps?inbox=website&language=ar` (and `integrity` itself).
 
 use crate::ports;
 use anyhow::Result;
+use std::borrow::Cow;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -62,7 +63,11 @@ fn page(request: &str, script: &str) -> String {
     let target = request.split(' ').nth(1).unwrap_or("/");
     let asked = reqwest::Url::parse(&format!("http://shop{target}")).ok();
     let pairs = asked.iter().flat_map(|url| url.query_pairs());
-    let attributes: String = pairs.map(|(name, value)| format!(" data-{name}=\"{value}\"")).collect();
+    let attribute = |(name, value): (Cow<str>, Cow<str>)| match &*name {
+        "integrity" => format!(" integrity=\"{value}\" crossorigin"),
+        name => format!(" data-{name}=\"{value}\""),
+    };
+    let attributes: String = pairs.map(attribute).collect();
     let inbox = if target.contains("inbox=") { "" } else { " data-inbox=\"website\"" };
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
