@@ -116,6 +116,10 @@ async fn h01_a_machine_that_slept_wakes_up_to_everything() -> Result<()> {
     ann.browser.close().await
 }
 
+/// Has the page remember every `read` that its widget says.
+const LISTEN: &str = "window.reads = []; const send = WebSocket.prototype.send; WebSocket.prototype.send = function (text) { \
+    const frame = JSON.parse(text); if (frame.t === 'read') window.reads.push(frame.seq); return send.call(this, text); }";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h02_two_tabs_of_one_visitor_tell_the_same() -> Result<()> {
     let Some((house, site)) = visitor::house("", "").await? else { return Ok(()) };
@@ -124,11 +128,13 @@ async fn h02_two_tabs_of_one_visitor_tell_the_same() -> Result<()> {
     let ann = Visitor::come(house.folder(), &site).await?;
     ann.visit("/").await?;
     let first = ann.browser.at_hand().await?;
+    ann.look(LISTEN).await?;
     ann.open().await?;
     ann.write("from the first").await?;
     ann.sees("Your reference is").await?;
     let second = ann.browser.tab().await?;
     ann.visit("/lamps").await?;
+    ann.look(LISTEN).await?;
     ann.until("the panel is the tab's own", "return one('.panel').hidden").await?;
     ann.open().await?;
     ann.reads(&["from the first"]).await?;
@@ -142,6 +148,12 @@ async fn h02_two_tabs_of_one_visitor_tell_the_same() -> Result<()> {
     for tab in [&second, &first] {
         ann.browser.turn_to(tab).await?;
         ann.reads(&["from the first", "from the second", "to both"]).await?;
+    }
+    for tab in [&second, &first] {
+        ann.browser.turn_to(tab).await?;
+        ann.until("told to be read", "return window.reads.includes(4)").await?;
+        let rising = "return window.reads.every((seq, at, all) => at === 0 || seq > all[at - 1])";
+        assert_eq!(ann.look(rising).await?, true, "no mark is set twice by a tab");
     }
     // Seen in one tab is seen: the other's badge goes too, and comes once for what is new.
     ann.look("chat.close()").await?;
