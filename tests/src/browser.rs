@@ -261,3 +261,10 @@ impl Browser {
         Ok(())
     }
 }
+
+impl Drop for Browser {
+    /// A scenario that fails asks for no end: a browser whose driver is killed would run on for ever.
+    fn drop(&mut self) {
+        let _gone = self.signal("KILL");
+    }
+}
