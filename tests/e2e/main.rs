@@ -47,3 +47,6 @@ mod threading;
 mod voice_calls;
 mod voice_plivo;
 mod widget;
+mod widget_keyboard;
+mod widget_looks;
+mod widget_page;

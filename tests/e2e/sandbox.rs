@@ -1,11 +1,12 @@
 //! The demo as a newcomer meets it, in a real browser: a mail becomes a ticket with its acknowledgment and reasons, the
 //! agent answers, the customer answers back, a stranger with the reference stays out.
 
-use anyhow::{Context, Result};
-use lodge_e2e::browser::Browser;
+use anyhow::{Context, Result, bail};
+use lodge_e2e::browser::{Browser, key};
 use lodge_e2e::process::Process;
 use lodge_e2e::{gateway, needs, ports};
 use std::process::Command;
+use std::time::Duration;
 
 /// The demo, its page, and what ends with it.
 struct Demo {
@@ -69,6 +70,50 @@ async fn a_newcomer_sees_a_mail_become_a_ticket() -> Result<()> {
     browser.close().await
 }
 
+/// Waits until `script` is true in the page.
+async fn until(browser: &Browser, script: &str) -> Result<()> {
+    for _ in 0..200 {
+        if browser.run(script).await? == true {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("not within 20 s: {script}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_chats_on_one_side_and_answers_on_the_other() -> Result<()> {
+    if !needs::has(&["chromedriver", "chromium"]) {
+        return Ok(());
+    }
+    let demo = demo().await?;
+    let browser = Browser::open(demo.folder.path(), (1400, 1000), false).await?;
+    browser.go(&demo.url).await?;
+    browser.shows("#link", "live").await?;
+    browser.click("#chat").await?;
+    let root = "const root = document.querySelector('lodge-chat').shadowRoot;";
+    until(&browser, &format!("{root} return root.activeElement?.id === 'name'")).await?;
+    for text in ["Ann Lee", "ann@example.com", "Where is my lamp?"] {
+        browser.devtools("Input.insertText", serde_json::json!({"text": text})).await?;
+        browser.press(&[key::TAB]).await?;
+    }
+    browser.press(&[key::ENTER]).await?;
+    browser.shows("#list .ticket h3", "chat: Where is my lamp?").await?;
+    let covered = "const panel = root.querySelector('.panel').getBoundingClientRect(); \
+                   return panel.width > 0 && panel.left < document.querySelector('#list').getBoundingClientRect().right";
+    assert_eq!(
+        browser.run(&format!("{root} {covered}")).await?,
+        false,
+        "the chat leaves the tickets to be seen"
+    );
+    browser.write("#list .ticket .answer textarea", "It is on its way.").await?;
+    browser.click("#list .ticket .answer button").await?;
+    browser.shows("#list .ticket", "your answer is").await?;
+    let heard = "return root.querySelector('.log').innerText.includes('It is on its way.')";
+    until(&browser, &format!("{root} {heard}")).await?;
+    browser.close().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_fits_a_telephone_and_the_keyboard_reaches_everything() -> Result<()> {
     if !needs::has(&["chromedriver", "chromium"]) {
@@ -90,5 +135,8 @@ async fn the_page_fits_a_telephone_and_the_keyboard_reaches_everything() -> Resu
     assert_eq!(browser.run(nameless).await?, 0, "every control has a name");
     let unreachable = "return [...document.querySelectorAll('input, textarea, button, summary, a')].filter(e => e.tabIndex < 0).length";
     assert_eq!(browser.run(unreachable).await?, 0, "every control is reached by the keyboard");
+    let small = "return [...document.querySelectorAll('input:not([type=checkbox]), textarea, button, summary, .check')] \
+                 .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map((e) => e.outerHTML)";
+    assert_eq!(browser.run(small).await?, serde_json::json!([]), "everything is large enough for a finger");
     browser.close().await
 }

@@ -1,4 +1,5 @@
-//! A real browser: Debian's Chromium, driven through ChromeDriver (W3C WebDriver). Sees pages as a visitor does.
+//! A real browser: Debian's Chromium, driven through ChromeDriver (W3C WebDriver, and the DevTools protocol behind it). Sees
+//! pages as a visitor does.
 
 use crate::{needs, ports, process};
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,21 @@ pub struct Browser {
     http: reqwest::Client,
     session: String,
     // Ends the browser with it.
-    _driver: process::Process,
+    driver: process::Process,
+}
+
+/// Keys without a letter, as WebDriver names them.
+pub mod key {
+    /// Tab.
+    pub const TAB: &str = "\u{e004}";
+    /// Enter.
+    pub const ENTER: &str = "\u{e007}";
+    /// Shift, on the left.
+    pub const SHIFT: &str = "\u{e008}";
+    /// Escape.
+    pub const ESCAPE: &str = "\u{e00c}";
+    /// The space bar.
+    pub const SPACE: &str = " ";
 }
 
 /// The key under which WebDriver hands out elements.
@@ -49,12 +64,14 @@ impl Browser {
         }
         let browser = needs::find("chromium").context("find chromium")?;
         let options = json!({"binary": browser, "args": arguments});
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}
+        }}});
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
         let base = format!("http://127.0.0.1:{port}/session");
         let answer: Value = http.post(&base).json(&wanted).send().await?.json().await?;
         let id = answer["value"]["sessionId"].as_str().with_context(|| format!("no session: {answer}"))?;
-        Ok(Self { http, session: format!("{base}/{id}"), _driver: driver })
+        Ok(Self { http, session: format!("{base}/{id}"), driver })
     }
 
     /// Goes to `url` and waits until the page has loaded.
@@ -90,6 +107,114 @@ impl Browser {
     /// Where it throws.
     pub async fn run(&self, script: &str) -> Result<Value> {
         self.ask("execute/sync", json!({"script": script, "args": []})).await
+    }
+
+    /// Holds `keys` down in their order, and lets go of them in the opposite one: real keys, to whatever has the focus.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn press(&self, keys: &[&str]) -> Result<()> {
+        let down = keys.iter().map(|key| json!({"type": "keyDown", "value": key}));
+        let up = keys.iter().rev().map(|key| json!({"type": "keyUp", "value": key}));
+        let all: Vec<Value> = down.chain(up).collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": all}]});
+        self.ask("actions", actions).await.map(|_| ())
+    }
+
+    /// A command of the DevTools protocol to the page at hand, such as `Page.captureScreenshot`; its answer.
+    ///
+    /// # Errors
+    /// Where the browser refuses it.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        self.ask("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+
+    /// Opens another tab of the same person and goes on in it; its handle.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub async fn tab(&self) -> Result<String> {
+        let made = self.ask("window/new", json!({"type": "tab"})).await?;
+        let handle = made["handle"].as_str().context("a handle")?.to_owned();
+        self.turn_to(&handle).await?;
+        Ok(handle)
+    }
+
+    /// The handle of the tab at hand.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn at_hand(&self) -> Result<String> {
+        let answer: Value = self.http.get(format!("{}/window", self.session)).send().await?.json().await?;
+        Ok(answer["value"].as_str().context("a handle")?.to_owned())
+    }
+
+    /// Goes on in the tab `handle`, and brings it to the front.
+    ///
+    /// # Errors
+    /// Where it is gone.
+    pub async fn turn_to(&self, handle: &str) -> Result<()> {
+        self.ask("window", json!({"handle": handle})).await?;
+        self.devtools("Page.bringToFront", json!({})).await.map(|_| ())
+    }
+
+    /// What the browser wrote into its console since it was last asked, as `LEVEL source text`: refusals by a policy too.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn console(&self) -> Result<Vec<String>> {
+        let entries = self.ask("se/log", json!({"type": "browser"})).await?;
+        let word = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        let line = |entry: &Value| {
+            format!("{} {} {}", word(entry, "level"), word(entry, "source"), word(entry, "message"))
+        };
+        Ok(entries.as_array().into_iter().flatten().map(line).collect())
+    }
+
+    /// A picture of what can be seen, as the bytes of a PNG.
+    ///
+    /// # Errors
+    /// Where the browser does not answer.
+    pub async fn picture(&self) -> Result<Vec<u8>> {
+        let taken = self.devtools("Page.captureScreenshot", json!({"format": "png"})).await?;
+        let data = taken["data"].as_str().context("a picture")?;
+        data_encoding::BASE64.decode(data.as_bytes()).context("decode the picture")
+    }
+
+    /// The ids of the browser's own processes, the driver's not.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let mut all = vec![self.driver.id()];
+        let mut at = 0;
+        while let Some(parent) = all.get(at) {
+            // A process that ended a moment ago has no threads, and a thread no children.
+            let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+            for thread in threads {
+                let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                all.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+            }
+            at += 1;
+        }
+        if all.len() == 1 {
+            bail!("the browser has no process");
+        }
+        Ok(all.split_off(1))
+    }
+
+    /// Sends the signal `name` to every process of the browser, so that it stands still (`STOP`) and goes on (`CONT`) as a
+    /// laptop does whose lid is closed.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let ids: Vec<String> = self.processes()?.iter().map(u32::to_string).collect();
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", ids.join(" "))]).status()?;
+        if !status.success() {
+            bail!("the browser cannot be signalled");
+        }
+        Ok(())
     }
 
     /// Waits until the text that `selector` finds first contains `words`.
@@ -134,5 +259,12 @@ impl Browser {
     pub async fn close(self) -> Result<()> {
         self.http.delete(&self.session).send().await?;
         Ok(())
+    }
+}
+
+impl Drop for Browser {
+    /// A scenario that fails asks for no end: a browser whose driver is killed would run on for ever.
+    fn drop(&mut self) {
+        let _gone = self.signal("KILL");
     }
 }

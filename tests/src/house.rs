@@ -41,6 +41,8 @@ pub struct Plan {
     pub smtp_port: Option<u16>,
     /// Whether there is a core to call.
     pub core: bool,
+    /// What customers see as the gateway's address, where that is not its own: something stands between.
+    pub public_url: Option<String>,
     /// How talkative the log is; `E2E_LOG` overrides it.
     pub log: &'static str,
 }
@@ -58,6 +60,7 @@ impl Plan {
             extra: String::new(),
             smtp_port: None,
             core: true,
+            public_url: None,
             log: "info",
         }
     }
@@ -147,9 +150,10 @@ impl House {
         let log = talkative.unwrap_or_else(|| self.plan.log.to_owned());
         format!(
             "[log]\nlevel = \"{log}\"\n\n[server]\nlisten = \"127.0.0.1:{listen}\"\ninternal = \"127.0.0.1:{internal}\"\n\
-             public_url = \"http://127.0.0.1:{listen}\"\n\n[store]\nurl = \"{store}\"\n\n\
+             public_url = \"{public}\"\n\n[store]\nurl = \"{store}\"\n\n\
              [blobs]\nurl = \"file:data/blobs\"\n\n[core]\n{core}\n\n[acknowledgment]\nto = \"{to}\"\n\n\
              {inbox}\n[queue.general]\nfallback = true\n\n{extra}",
+            public = self.plan.public_url.clone().unwrap_or_else(|| self.public()),
             inbox = self.inbox("support", "support@acme.example", self.plan.user),
             extra = self.plan.extra,
         )

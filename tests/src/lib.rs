@@ -19,6 +19,9 @@ pub mod process;
 pub mod provider;
 pub mod redis;
 pub mod smtp_sink;
+pub mod visitor;
+pub mod website;
+pub mod wire;
 
 pub use self::core::{Answer, Core};
 pub use chat::Chat;
@@ -30,3 +33,6 @@ pub use mail::Mail;
 pub use postfix::Postfix;
 pub use redis::RedisServer;
 pub use smtp_sink::{Phase, Say, SmtpSink};
+pub use visitor::Visitor;
+pub use website::Website;
+pub use wire::Wire;

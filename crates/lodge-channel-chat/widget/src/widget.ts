@@ -128,7 +128,7 @@ export class Widget {
 
   #forget(): void {
     this.#client.session.forget();
-    this.#tab.remove("draft");
+    this.#panel.forget();
     this.#close();
   }
 

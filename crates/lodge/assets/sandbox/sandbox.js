@@ -45,7 +45,7 @@ async function post(what) {
   try {
     await send("/sandbox/mail", what);
     lastDraft = what;
-    sent.textContent = "sent: it is durable, the ticket follows";
+    sent.replaceChildren("sent: it is durable; ", el("a", { href: "#tickets" }, "the ticket follows"));
   } catch (error) {
     sent.textContent = `not sent: ${error.message}`;
   }

@@ -2,7 +2,7 @@
 
 import type { Attachment } from "../frames";
 import { fill } from "../i18n";
-import { cleanName, linkify, webAddress } from "../text";
+import { cleanName, length, linkify, webAddress } from "../text";
 import { button, el, icon, mark, setText, show } from "./dom";
 import type { Item, State } from "./items";
 import type { Room } from "./room";
@@ -78,9 +78,10 @@ export class Bubble {
   }
 
   #reasonFor(code: string | null): string {
-    const { words, speech } = { words: this.room.speech.words, speech: this.room.speech };
+    const { speech, session } = this.room;
+    const { words } = speech;
     if (code === "text_too_long") {
-      const over = Math.max(1, Array.from(this.#item.text).length - this.room.session.limits.text);
+      const over = Math.max(1, length(this.#item.text) - session.limits.text);
       return `${words.notSent}. ${fill(words.tooLong, { n: speech.number(over) })}`;
     }
     if (code === "upload_refused") return `${words.notSent}. ${words.fileFailed}`;
@@ -96,7 +97,7 @@ export class Bubble {
       { target: "_blank", rel: "noopener noreferrer", onclick: (event: MouseEvent) => this.#follow(event, index) },
       icon("file"),
       el("bdi", "name", {}, name),
-      el("span", "size", {}, this.room.speech.size(file.size)),
+      el("bdi", "size", {}, this.room.speech.size(file.size)),
     );
     link.href = url?.href ?? "#";
     link.referrerPolicy = "no-referrer";

@@ -96,6 +96,11 @@ export class Composer {
       this.room.announce(this.room.speech.words.trouble);
       return;
     }
+    this.clear();
+  }
+
+  /** Nothing written, nothing attached. */
+  clear(): void {
     this.#set("");
     this.#tray.clear();
   }

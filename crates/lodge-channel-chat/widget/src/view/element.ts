@@ -18,7 +18,9 @@ export function createHost(settings: Settings): { host: HTMLElement; root: Shado
   host.dataset.position = settings.position;
   host.dataset.theme = settings.theme;
   const root = host.attachShadow({ mode: "open" });
-  style(root);
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets = [sheet];
   return { host, root };
 }
 
@@ -29,19 +31,6 @@ export function paint(host: HTMLElement, colour: string | null): void {
   host.style.setProperty("--lodge-on-fill", onFill);
   host.style.setProperty("--lodge-ink-light", inkOnLight);
   host.style.setProperty("--lodge-ink-dark", inkOnDark);
-}
-
-function style(root: ShadowRoot): void {
-  try {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-    root.adoptedStyleSheets = [sheet];
-  } catch {
-    // Browsers before 2023; a strict policy of the page may then leave the widget plain.
-    const element = document.createElement("style");
-    element.textContent = css;
-    root.append(element);
-  }
 }
 
 /** A colour by its name, or in any notation that the browser turns into red, green and blue. */

@@ -3,6 +3,7 @@
 
 import type { Profile } from "../frames";
 import type { Session } from "../session";
+import { length } from "../text";
 import { el, mark, setText, show } from "./dom";
 import type { Room } from "./room";
 
@@ -93,7 +94,7 @@ export class Form {
     const value = input.value.trim();
     // Whether the address works, only a mail can tell; this finds slips.
     const slipped = name === "email" && !/^[^\s@]+@[^\s@]+\.[^\s@.]+$/u.test(value);
-    const tooLong = name === "message" && Array.from(value).length > this.room.session.limits.text;
+    const tooLong = name === "message" && length(value) > this.room.session.limits.text;
     const problem = value === "" ? words.missing : slipped ? words.notEmail : tooLong ? words.tooLong : "";
     setText(error, problem.replace("{n}", () => this.#over(value)));
     show(error, problem !== "");
@@ -102,7 +103,7 @@ export class Form {
   }
 
   #over(value: string): string {
-    return this.room.speech.number(Array.from(value).length - this.room.session.limits.text);
+    return this.room.speech.number(length(value) - this.room.session.limits.text);
   }
 
   #shown(): Field[] {
@@ -112,6 +113,7 @@ export class Form {
   #field(name: Name, input: Field["input"]): Field {
     const error = el("p", "error", { id: `${name}-error`, hidden: true });
     input.id = name;
+    input.placeholder = " ";
     input.setAttribute("aria-describedby", error.id);
     input.setAttribute("aria-required", "true");
     input.addEventListener("input", () => {

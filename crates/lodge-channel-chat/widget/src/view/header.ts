@@ -45,7 +45,7 @@ export class Header {
     const { session, speech } = this.room;
     const { reference } = session;
     show(this.#reference, reference !== null);
-    if (reference !== null) setText(this.#reference, `${speech.words.reference} ${grouped(reference)}`);
+    setText(this.#reference, reference === null ? "" : `${speech.words.reference} ${grouped(reference)}`);
     const canEnd = session.link.phase === "live" && session.transcript.entries().some((entry) => entry.from === "visitor");
     show(this.#options, canEnd);
     if (!canEnd) this.#toggle(false);

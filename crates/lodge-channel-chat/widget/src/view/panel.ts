@@ -103,6 +103,13 @@ export class Panel {
     this.#composer.update();
   }
 
+  /** Leaves nothing of what was written or said here in the page either. */
+  forget(): void {
+    this.#composer.clear();
+    this.#form.node.reset();
+    this.update();
+  }
+
   #stand(foot: Foot): void {
     const before = this.#foot;
     this.#foot = foot;

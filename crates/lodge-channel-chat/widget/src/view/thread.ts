@@ -21,6 +21,7 @@ export class Thread {
   readonly #bubbles = new Map<string, Bubble>();
   readonly #days = new Map<string, HTMLElement>();
   #stick = true;
+  #top = 0;
   #newestKey = "";
   #choicesOf = "";
   #renewing: { seq: number; index: number; since: number } | null = null;
@@ -39,7 +40,10 @@ export class Thread {
     this.newest = button("newest", words.newest, () => this.toEnd());
     this.newest.hidden = true;
     this.node.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#settle()).observe(this.node);
+    // The window changes, and what stands in it: a picture takes its room only when it has come.
+    const observer = new ResizeObserver(() => this.#settle());
+    observer.observe(this.node);
+    observer.observe(this.#list);
   }
 
   /** Whether the end of the log is in view. */
@@ -130,7 +134,9 @@ export class Thread {
   #scrolled(): void {
     const { scrollTop, scrollHeight, clientHeight } = this.node;
     const was = this.#stick;
-    this.#stick = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    // Only who scrolls up leaves the end; what grows below, between our own move and this, does not.
+    this.#stick = scrollHeight - scrollTop - clientHeight < NEAR_PX || (was && scrollTop >= this.#top);
+    this.#top = scrollTop;
     if (!this.#stick) return;
     show(this.newest, false);
     if (!was) this.room.refresh();

@@ -61,7 +61,7 @@ export class Tray {
     const { speech } = this.room;
     const name = cleanName(one.file.name) || "?";
     const bar = el("span", "progress");
-    const note = el("span", "note", {}, speech.size(one.file.size));
+    const note = el("bdi", "note", {}, speech.size(one.file.size));
     const remove = iconButton("", "close", `${speech.words.discard}: ${name}`, () => this.#remove(one));
     const node = el("li", "chip", {}, el("span", "about", {}, el("bdi", "name", {}, name), note), remove, bar);
     this.node.append(node);
