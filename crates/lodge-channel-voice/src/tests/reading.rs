@@ -1,6 +1,7 @@
 //! What an answer says, read the way its provider would read it; anything that is not well-formed fails the test.
 
 use super::phone::Phone;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// An element or verb of an answer.
@@ -63,6 +64,39 @@ fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
     all
 }
 
+/// The verbs of a JSON document: objects in a list, each named by its field `name`. Attributes are the texts in them, by
+/// their path, without the places in lists.
+pub(super) fn json(document: &str, name: &str) -> Vec<Verb> {
+    let all: Vec<Value> =
+        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
+    let verb = |value: &Value| {
+        let mut attributes = BTreeMap::new();
+        leaves(value, "", &mut attributes);
+        let own = attributes.remove(name).unwrap_or_else(|| panic!("a verb without {name}: {value}"));
+        let text = attributes.iter().find(|(path, _)| path.split('.').next_back() == Some("text"));
+        let text = text.map(|(_, text)| text.clone()).unwrap_or_default();
+        Verb { name: own, attributes, text, depth: 1 }
+    };
+    all.iter().map(verb).collect()
+}
+
+fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(value, &format!("{path}{dot}{key}"), into);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|one| leaves(one, path, into)),
+        Value::String(text) => {
+            let before = into.get(path).map(|before| format!("{before},")).unwrap_or_default();
+            into.insert(path.to_owned(), before + text);
+        }
+        other => drop(into.insert(path.to_owned(), other.to_string())),
+    }
+}
+
 fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -96,7 +130,8 @@ impl Reading {
     pub(super) fn of(phone: &Phone, whole: &str) -> Self {
         let verbs = match phone.text("documents") {
             "xml" => xml(whole),
-            other => panic!("nobody reads {other} yet"),
+            "json" => json(whole, phone.text("verb")),
+            other => panic!("nobody reads {other}"),
         };
         for verb in &verbs {
             let known = &phone.value["vocabulary"][&verb.name];
@@ -136,4 +171,22 @@ impl Reading {
         };
         ours.find(fits).unwrap_or_else(|| panic!("no address for {place}: {}", self.whole))
     }
+}
+
+#[test]
+fn what_is_not_well_formed_is_noticed() {
+    let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let good = format!("{declaration}<Response><Say a=\"1\">x &amp; y</Say><Hangup /></Response>");
+    let verbs = xml(&good);
+    assert_eq!((verbs.len(), verbs[0].text.as_str(), verbs[0].depth), (2, "x & y", 1));
+    for bad in
+        ["<Response><Say></Response>", "<Response>a & b</Response>", "<Response></Response><Response />"]
+    {
+        let document = format!("{declaration}{bad}");
+        assert!(std::panic::catch_unwind(|| xml(&document)).is_err(), "{bad}");
+    }
+    let verbs =
+        json(r#"[{"verb": "gather", "input": ["digits", "speech"], "say": {"text": "Hello"}}]"#, "verb");
+    assert_eq!((verbs[0].name.as_str(), verbs[0].text.as_str()), ("gather", "Hello"));
+    assert_eq!(verbs[0].attributes["input"], "digits,speech");
 }
