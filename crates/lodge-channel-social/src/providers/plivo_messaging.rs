@@ -18,7 +18,7 @@ use lodge_channel::webhook::{
 use lodge_channel::{Context, Plain, Problem, Secret, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
-use lodge_domain::{DeliveryError, Digest, Disposition, HandleKind, PartyHandle, digest_parts};
+use lodge_domain::{DeliveryError, Digest, Disposition, HandleKind, OutboundId, PartyHandle, digest_parts};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
@@ -84,6 +84,16 @@ impl Settings for Plivo {
 
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
         vec![understand(&Form::parse(body), now)]
+    }
+
+    /// News of what we sent come to an address of their own, which names it and is signed with the rest: so they are
+    /// understood even where they overtake the answer that gives the message's id.
+    fn understand_as(&self, id: Option<&str>, body: &[u8], now: Timestamp) -> Vec<Heard> {
+        let mut heard = self.understand(body, now);
+        if let (Some(Heard::Fared(fared)), Some(mark)) = (heard.first_mut(), id.and_then(OutboundId::parse)) {
+            fared.about = About::Mark(mark);
+        }
+        heard
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
@@ -219,6 +229,11 @@ fn failure(answer: &ApiAnswer) -> DeliveryError {
     answer.error_as(disposition, "send a message", words.as_deref())
 }
 
+/// Whether the request claims the signature that covers all of it.
+fn signed_whole(request: &Unverified) -> bool {
+    request.has_header("x-plivo-signature-v3") || request.has_header("x-plivo-signature-ma-v3")
+}
+
 impl Number {
     fn credentials(&self) -> Credentials {
         Credentials::Basic(self.id.clone(), self.password.clone())
@@ -232,7 +247,7 @@ impl Speech for Number {
     }
 
     fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
-        if request.has_header("x-plivo-signature-v3") || request.has_header("x-plivo-signature-ma-v3") {
+        if signed_whole(request) {
             return plivo_v3(&self.keys, request);
         }
         let verified = plivo_v2(&self.keys, request)?;
@@ -241,6 +256,12 @@ impl Speech for Number {
         } else {
             Err(Forged("the nonce was used for another body"))
         }
+    }
+
+    fn id_of(&self, request: &Verified<'_>) -> Option<String> {
+        // The older signature does not cover the query.
+        let covered = signed_whole(request.request());
+        request.query().get("about").filter(|_| covered).map(str::to_owned)
     }
 
     fn answer(&self, _: &Verified<'_>, _: &[Outcome]) -> Answer {
@@ -264,7 +285,7 @@ impl Speech for Number {
             body["type"] = json!(kind);
         }
         if let Some(webhook) = &self.webhook {
-            body["url"] = json!(webhook);
+            body["url"] = json!(format!("{webhook}?about={}", outgoing.id));
             body["method"] = json!("POST");
         }
         let path = format!("v1/Account/{}/Message/", utf8_percent_encode(&self.id, NON_ALPHANUMERIC));

@@ -28,7 +28,7 @@ async fn f03_f06_f07_plivo_answers_and_its_states_come_home_by_the_whole_message
     assert_eq!(calls[0].authorization.as_deref(), Some("Basic TUExOmF1dGg="));
     let body = calls[0].json();
     assert_eq!((&body["src"], &body["dst"]), (&json!("18885550191"), &json!("14155550134")));
-    assert_eq!(body["url"], json!(format!("{PUBLIC_URL}/hooks/page")));
+    assert_eq!(body["url"], json!(format!("{PUBLIC_URL}/hooks/page?about={}", reply.id)));
     for (id, state) in [("out-1", "delivered"), ("part-2", "sent"), ("part-2", "undelivered")] {
         let form = format!(
             "From=18885550191&To=14155550134&MessageUUID={id}&ParentMessageUUID=out-1&Status={state}&ErrorCode=450"
@@ -47,6 +47,30 @@ async fn f03_f06_f07_plivo_answers_and_its_states_come_home_by_the_whole_message
     rig.api.tell_later("/Message/", 429, Some(9), "{}");
     let error = rig.replier.send(&rig.reply("c", "c")).await.unwrap_err();
     assert_eq!(error.disposition, Disposition::Later { after: Some(SignedDuration::from_secs(9)) });
+}
+
+#[tokio::test]
+async fn f06_news_that_overtake_the_answer_find_what_they_are_about_by_the_address_they_come_to() {
+    let rig = Rig::new("plivo-messaging", Value::Null).await;
+    rig.post(plivo_said("m1", "help"), FORM).await;
+    let reply = rig.reply("k", "hello");
+    let post = async |query: &str, signed: &str| {
+        let form = "From=18885550191&MessageUUID=unheard-of&Status=delivered&To=14155550134";
+        let fields = "From18885550191MessageUUIDunheard-ofStatusdeliveredTo14155550134";
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"auth");
+        let text = format!("{PUBLIC_URL}/hooks/page?{signed}.{fields}.9");
+        let signature = BASE64.encode(hmac::sign(&key, text.as_bytes()).as_ref());
+        let request = Request::post(format!("/hooks/page?{query}")).header("content-type", FORM);
+        let request =
+            request.header("x-plivo-signature-v3", signature).header("x-plivo-signature-v3-nonce", "9");
+        rig.ask(request.body(Body::from(form)).unwrap()).await.0
+    };
+    let about = format!("about={}", reply.id);
+    assert_eq!(post(&about, "about=rpl_other").await, StatusCode::UNAUTHORIZED, "the query is signed");
+    assert_eq!(post(&about, &about).await, StatusCode::OK);
+    assert_eq!(reports(&rig), [(reply.id.to_string(), OutboundState::Delivered)]);
+    assert_eq!(post("about=nothing-of-ours", "about=nothing-of-ours").await, StatusCode::OK);
+    assert_eq!(reports(&rig).len(), 1, "what we did not send is no news of ours");
 }
 
 #[tokio::test]
