@@ -7,7 +7,6 @@ mod line;
 mod messenger;
 mod meta;
 mod meta_messaging;
-mod numbers;
 mod plivo_messaging;
 mod signalwire_messaging;
 mod slack;

@@ -4,10 +4,10 @@
 //! whoever saw one could say anything with it, so a nonce is good for the body that it came with first, and for no other.
 
 use super::meta::{api, unreadable};
-use super::numbers::{e164, hush, longest, said};
 use super::twilio_compat::{needs_public_url, own_address};
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, text};
+use crate::numbers::{e164, hush, longest, said};
 use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
