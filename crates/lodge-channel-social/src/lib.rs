@@ -2,8 +2,8 @@
 //!
 //! [`SocialSettings`] is the door. A provider is one file in `providers/`: its settings, how it signs, what its bodies say
 //! ([`heard::Heard`]) and how it is spoken to. Everything else is the same for all of them and stands beside: contacts and
-//! their threads (`contact`), the way from a body to the hallway (`desk`), files (`media`), what we sent (`outbox`), and the
-//! way back (`replier`).
+//! their threads (`contact`), the way from a body to the hallway (`desk`), files (`media`), what we sent (`outbox`), the way
+//! back (`replier`), and what providers of telephone numbers share (`numbers`).
 #![warn(missing_docs)]
 
 mod config;
@@ -14,6 +14,7 @@ pub mod heard;
 mod json;
 mod media;
 mod names;
+mod numbers;
 mod outbox;
 mod providers;
 mod replier;

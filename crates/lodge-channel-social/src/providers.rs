@@ -7,7 +7,7 @@ mod line;
 mod messenger;
 mod meta;
 mod meta_messaging;
-mod numbers;
+mod plivo_messaging;
 mod signalwire_messaging;
 mod slack;
 mod teams;
@@ -87,6 +87,8 @@ providers! {
     "telnyx-messaging" telnyx_messaging::Telnyx,
     /// Text messages, WhatsApp and others by Vonage.
     "vonage-messages" vonage_messages::Vonage,
+    /// Text messages and WhatsApp by Plivo.
+    "plivo-messaging" plivo_messaging::Plivo,
     /// Messages and comments of an Instagram account.
     "instagram" instagram::Instagram,
     /// Comments and posts on a Facebook page.

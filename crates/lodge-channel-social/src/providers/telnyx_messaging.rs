@@ -2,10 +2,10 @@
 //! seconds.
 
 use super::meta::{api, unreadable};
-use super::numbers::{e164, hush, longest, said};
 use super::twilio_compat::own_address;
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, items, text};
+use crate::numbers::{e164, hush, longest, said};
 use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, family, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -5,10 +5,10 @@
 mod inbound;
 
 use super::meta::{api, unreadable};
-use super::numbers::longest;
 use super::twilio_compat::own_address;
 use crate::heard::{Heard, Media};
 use crate::json::text;
+use crate::numbers::longest;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;

@@ -97,7 +97,7 @@ impl Settings for X {
     }
 
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
-        events::understand(body, now)
+        events::understand(body, self.user_id.as_deref(), now)
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {

@@ -105,3 +105,50 @@ async fn every_body_is_understood_as_written_down() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(count > 60, "{count}");
 }
+
+/// Every place in a value, as a JSON pointer.
+fn places(value: &Value, at: &str, into: &mut Vec<String>) {
+    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
+    let below: Vec<(String, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (escaped(key), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in below {
+        let place = format!("{at}/{key}");
+        into.push(place.clone());
+        places(value, &place, into);
+    }
+}
+
+#[tokio::test]
+async fn g03_no_field_that_is_missing_or_of_another_kind_stops_a_provider() {
+    let mut count = 0;
+    for provider in lodge_channel_social::PROVIDERS {
+        let rig = Rig::new(provider, Value::Null).await;
+        for entry in std::fs::read_dir(folder().join(provider)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_string_lossy().into_owned();
+            if name.ends_with(".expected.json") || !name.ends_with(".json") {
+                continue;
+            }
+            let body: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let mut all = Vec::new();
+            places(&body, "", &mut all);
+            for (at, place) in all.iter().enumerate() {
+                let mut strange = body.clone();
+                let others =
+                    [Value::Null, json!(-1.5), json!([null]), json!({"": {}}), json!("\u{202e}\u{0}")];
+                *strange.pointer_mut(place).unwrap() = others[at % others.len()].clone();
+                let (status, _) = rig.post(strange.to_string(), "application/json").await;
+                // A deletion of what never came is asked for again; a token may be for another body; a challenge has to look
+                // like one.
+                let handshake = name.contains("url_verification") && status.as_u16() == 400;
+                let known = status.is_success() || handshake || matches!(status.as_u16(), 401 | 503);
+                assert!(known, "{name} {place}: {status}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 1000, "{count}");
+}

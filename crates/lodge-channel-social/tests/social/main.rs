@@ -4,6 +4,7 @@
 mod discord;
 mod fixtures;
 mod incoming;
+mod plivo;
 mod replies;
 mod rig;
 mod security;

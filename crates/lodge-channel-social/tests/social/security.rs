@@ -99,6 +99,11 @@ async fn t13_t18_vonage_messages() {
 }
 
 #[tokio::test]
+async fn t13_t18_plivo_messaging() {
+    suite("plivo-messaging", "sms.form", true, false).await;
+}
+
+#[tokio::test]
 async fn t13_t18_twilio_messaging() {
     suite("twilio-messaging", "sms_incoming.form", true, false).await;
 }

@@ -52,6 +52,9 @@ async fn f03_f06_a_direct_message_is_answered_and_its_echo_and_receipt_come_home
     assert_eq!(calls[0].authorization.as_deref(), Some("Bearer access"));
     assert_eq!(calls[0].json(), json!({"text": "we look into it"}));
     rig.take(&direct("dm.sent", "209", OURS, THEIRS, "we look into it")).await;
+    let mut unnamed = direct("dm.sent", "301", OURS, THEIRS, "told without our id");
+    unnamed["data"]["filter"] = json!({});
+    rig.take(&unnamed).await;
     rig.take(&direct("dm.sent", "300", OURS, THEIRS, "by somebody else of the account")).await;
     let read = json!({"direct_message_mark_read_events": [{"created_timestamp": "1795291200000", "sender_id": THEIRS,
         "target": {"recipient_id": OURS}, "last_read_event_id": "209"}]});

@@ -1,9 +1,9 @@
 //! What a webhook of Vonage says. Pure. Numbers have no plus sign; on WhatsApp a person may be known by a business-scoped id
 //! alone.
 
-use super::super::numbers::{e164, hush, said};
 use crate::heard::{About, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, text};
+use crate::numbers::{e164, hush, said};
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::webhook::Form;
 use lodge_domain::OutboundId;

@@ -32,28 +32,29 @@ const NO_CONTACTS_BEFORE: &[&str] = &[
     "direct_message_indicate_typing_events",
 ];
 
-/// What a body says.
-pub(super) fn understand(body: &[u8], now: Timestamp) -> Vec<Heard> {
+/// What a body says; `own` is our account's id, for events that do not name it.
+pub(super) fn understand(body: &[u8], own: Option<&str>, now: Timestamp) -> Vec<Heard> {
     let strange = |why| vec![Heard::Strange { why, id: String::new() }];
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return strange("the body is no JSON") };
     match (value.get("data"), text(&value, "/for_user_id")) {
-        (Some(data @ Value::Object(_)), _) => activity(data, &value, now),
+        (Some(data @ Value::Object(_)), _) => activity(data, &value, own, now),
         (None, Some(ours)) => account_activity(&value, &ours, now),
         _ => strange("the body has another shape"),
     }
 }
 
-fn activity(data: &Value, whole: &Value, now: Timestamp) -> Vec<Heard> {
-    let ours = text(data, "/filter/user_id").unwrap_or_default();
+fn activity(data: &Value, whole: &Value, own: Option<&str>, now: Timestamp) -> Vec<Heard> {
+    let ours = text(data, "/filter/user_id").or_else(|| own.map(str::to_owned)).unwrap_or_default();
     let id = text(data, "/event_uuid").unwrap_or_default();
     let payload = data.get("payload").unwrap_or(&Value::Null);
     let nothing = |reason| vec![Heard::Nothing { reason, id: Some(id.clone()) }];
     match text(data, "/event_type").unwrap_or_default().as_str() {
-        "dm.received" | "dm.sent" => {
+        "dm.received" => {
             let users = payload.get("users").unwrap_or(&Value::Null);
             let all = items(payload, "/direct_message_events").iter();
             all.map(|event| direct(event, &ours, users, now)).collect()
         }
+        "dm.sent" => items(payload, "/direct_message_events").iter().map(echo).collect(),
         "dm.read" => items(payload, "/direct_message_mark_read_events").iter().map(read).collect(),
         "post.mention.create" | "post.reply.create" | "post.quote.create" => {
             let includes = data.get("includes").or_else(|| whole.get("includes")).unwrap_or(&Value::Null);
@@ -104,6 +105,13 @@ fn who(account: &str, users: &Value) -> Who {
     }
 }
 
+/// A direct message of our own.
+fn echo(event: &Value) -> Heard {
+    let id = text(event, "/id").unwrap_or_default();
+    let party = text(event, "/message_create/target/recipient_id").unwrap_or_default();
+    Heard::Echo(Echo { id, party, mark: None })
+}
+
 fn direct(event: &Value, ours: &str, users: &Value, now: Timestamp) -> Heard {
     let id = text(event, "/id").unwrap_or_default();
     let Some(sender) = text(event, "/message_create/sender_id") else {
@@ -111,7 +119,7 @@ fn direct(event: &Value, ours: &str, users: &Value, now: Timestamp) -> Heard {
     };
     let recipient = text(event, "/message_create/target/recipient_id").unwrap_or_default();
     if sender == ours {
-        return Heard::Echo(Echo { id, party: recipient, mark: None });
+        return echo(event);
     }
     let mut pair = [sender.as_str(), recipient.as_str()];
     pair.sort_unstable();

@@ -38,6 +38,7 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         }
         "vonage-messages" => json!({"application_id": "app-1", "private_key": "env:PEM",
             "signature_secret": "env:SIGNING", "from": "18885550190"}),
+        "plivo-messaging" => json!({"auth_id": "MA1", "auth_token": "env:AUTH", "from": "+18885550190"}),
         "teams" => json!({"app_id": APP_ID, "app_password": "env:PASSWORD"}),
         "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
@@ -120,6 +121,13 @@ fn signed(provider: &str, body: &[u8], at: Timestamp, other: &str) -> Vec<(&'sta
             let signed = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(&claims));
             let mac = BASE64URL_NOPAD.encode(&mac(&secret("signing"), &[signed.as_bytes()]));
             vec![("authorization", format!("Bearer {signed}.{mac}"))]
+        }
+        "plivo-messaging" => {
+            let text = format!("{PUBLIC_URL}/hooks/page?{}.12345", fields(body));
+            vec![
+                ("x-plivo-signature-v3", BASE64.encode(&mac(&secret("auth"), &[text.as_bytes()]))),
+                ("x-plivo-signature-v3-nonce", "12345".to_owned()),
+            ]
         }
         "teams" => vec![("authorization", format!("Bearer {}", bearer(body, at, other)))],
         "discord" => {

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// A number in E.164 with its plus sign, whether or not the provider writes one; `None` where it is no number.
-pub(super) fn e164(text: &str) -> Option<String> {
+pub(crate) fn e164(text: &str) -> Option<String> {
     let digits = text.trim().trim_start_matches('+');
     let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     fits.then(|| format!("+{digits}"))
 }
 
 /// A message from one number, or short code, to one of ours.
-pub(super) fn said(id: String, from: &str, to: &str, way: Value, at: Timestamp) -> Said {
+pub(crate) fn said(id: String, from: &str, to: &str, way: Value, at: Timestamp) -> Said {
     let phone = e164(from);
     let who = Who { account: phone.clone().unwrap_or_else(|| from.to_owned()), phone, ..Who::default() };
     let ours = e164(to).unwrap_or_else(|| to.to_owned());
@@ -27,7 +27,7 @@ pub(super) fn said(id: String, from: &str, to: &str, way: Value, at: Timestamp) 
 
 /// Words by which people end (or take up) a subscription or ask about it: the provider answers them, as carriers demand, and
 /// nobody else may.
-pub(super) fn hush(said: &mut Said) {
+pub(crate) fn hush(said: &mut Said) {
     const WORDS: &[&str] = &[
         "stop",
         "stopall",
@@ -50,7 +50,7 @@ pub(super) fn hush(said: &mut Said) {
 }
 
 /// The longest text message by its alphabet: one character outside of the small one makes all of them large.
-pub(super) fn longest(words: &str, small: usize, large: usize) -> (usize, Unit) {
+pub(crate) fn longest(words: &str, small: usize, large: usize) -> (usize, Unit) {
     // Of GSM 03.38 what is one septet long.
     let is_small = |c: char| {
         matches!(c, '\n' | '\r' | ' '..='Z' | '_' | 'a'..='z')
