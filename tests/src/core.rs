@@ -87,6 +87,12 @@ impl Core {
         self.lock().events.clone()
     }
 
+    /// How many events were taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.lock().events.len()
+    }
+
     /// The events of one type.
     #[must_use]
     pub fn events_of(&self, kind: &str) -> Vec<Value> {

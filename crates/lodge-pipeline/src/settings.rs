@@ -178,7 +178,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { accepts: 512, triage: 64, forward: 32, outbound: 4 }
+        Self { accepts: 2048, triage: 64, forward: 32, outbound: 4 }
     }
 }
 

@@ -8,22 +8,28 @@ mod accept_redis;
 mod chat;
 mod forward;
 mod imap;
+mod load;
 mod measure;
 mod parse;
+mod peers;
 mod sample;
+mod servers;
+mod voice;
 mod webhooks;
 
 use anyhow::Result;
 
-const BENCHES: &[&str] = &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks", "chat"];
+const BENCHES: &[&str] =
+    &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks", "chat", "voice"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
-    if let [name, port] = asked.as_slice()
-        && name == chat::ECHO
-    {
-        return chat::echo(port.parse()?).await;
+    match asked.as_slice() {
+        [name, port] if name == chat::ECHO => return chat::echo(port.parse()?).await,
+        [name, port] if name == webhooks::FLOOR => return webhooks::floor(port.parse()?).await,
+        [name, port] if name == voice::FLOOR => return voice::floor(port.parse()?).await,
+        _ => {}
     }
     if let Some(unknown) = asked.iter().find(|name| !BENCHES.contains(&name.as_str())) {
         anyhow::bail!("there is no bench `{unknown}`; there are: {}", BENCHES.join(", "));
@@ -40,6 +46,7 @@ async fn main() -> Result<()> {
             "forward" => forward::run().await,
             "imap" => imap::run().await,
             "chat" => chat::run().await,
+            "voice" => voice::run().await,
             _ => webhooks::run().await,
         };
         if let Err(error) = outcome {

@@ -1,5 +1,10 @@
 //! A provider's webhook from its bytes to durable in the embedded store, against the least handler that could be written:
-//! axum, HMAC-SHA256 over the body, JSON, 200, and nothing kept. 64 requests at a time, no sockets on either side.
+//! axum, HMAC-SHA256 over the body, JSON, 200, and nothing kept. 64 requests at a time, no sockets on either side; then the same
+//! over HTTP and Redis, beside services of Node and Python.
+
+mod http;
+
+pub(crate) use http::{FLOOR, floor};
 
 use crate::measure::{Rounds, Watch};
 use crate::sample::{RealClock, RealEntropy};
@@ -55,7 +60,7 @@ pub(crate) async fn run() -> Result<()> {
         rounds.floor.push(watch.stop(REQUESTS)?);
     }
     rounds.report("webhooks", 0.5);
-    Ok(())
+    http::run().await
 }
 
 fn mac(body: &[u8]) -> hmac::Tag {
