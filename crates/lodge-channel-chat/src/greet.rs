@@ -115,7 +115,9 @@ async fn proven(
     let now = desk.now();
     let (_, stale) = own_session(desk, &identity.subject).await?;
     let mine = (key.id.clone(), key.born);
-    let (id, born) = desk.link_session(&identity.subject, mine, stale.as_ref()).await?;
+    // Once a day, or where they come without a secret.
+    let keeps = !resumed || now.duration_since(key.made) >= RENEW;
+    let (id, born) = desk.link_session(&identity.subject, mine, stale.as_ref(), keeps).await?;
     if id != key.id {
         if resumed {
             // They have another session: the client comes back without this one, and gets that.
