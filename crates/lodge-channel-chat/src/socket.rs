@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Rung => {
-                self.may_stay().await?;
+                self.may_stay(false).await?;
                 self.tell_hint().await?;
                 self.tell_news().await
             }
@@ -177,11 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         }
     }
 
-    /// Shows out whoever's secret was revoked (T07).
-    async fn may_stay(&mut self) -> Result<(), End> {
-        let Some(live) = self.live.as_ref().filter(|live| live.place.bell.takes_doubt()) else {
+    /// Shows out whoever's secret was revoked (T07): looks where that is in doubt, or `always`.
+    pub(crate) async fn may_stay(&mut self, always: bool) -> Result<(), End> {
+        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        if !live.place.bell.takes_doubt() && !always {
             return Ok(());
-        };
+        }
         let note = self.desk.note(&live.timeline).await?;
         let is_void = is_void(&live.key, &note, self.desk.now());
         if is_void { Err(End::Close(1008, "revoked")) } else { Ok(()) }

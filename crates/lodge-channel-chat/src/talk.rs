@@ -56,6 +56,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             let read = note.read;
             self.live =
                 Some(Box::new(Live { key, timeline, place, visitor, told: 0, read, reference: None }));
+            if resumed {
+                // What was revoked between the first look and here was told to nobody.
+                self.may_stay(true).await?;
+            }
         } else if let Some(live) = self.live.as_mut() {
             live.key = key;
         }
