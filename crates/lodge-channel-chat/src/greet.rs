@@ -56,8 +56,12 @@ pub(crate) async fn greet(desk: &Desk, hello: &Hello, client: Option<Client>) ->
     let timeline = key.timeline(&desk.inbox);
     let note = desk.note(&timeline).await?;
     if note.ended {
-        let words = "this conversation was ended; start a new one";
-        return Ok(Greeted::Refused("session_ended", words, None));
+        let last = desk.timelines.entries(&desk.inbox.brand, &timeline, u64::MAX >> 1, 1).await?.last;
+        // Whoever was away when it ended is told what they missed, the end included.
+        if !resumed || hello.after.unwrap_or(0) >= last {
+            let words = "this conversation was ended; start a new one";
+            return Ok(Greeted::Refused("session_ended", words, None));
+        }
     }
     if is_void(&key, &note, now) {
         return Ok(unknown);

@@ -258,6 +258,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
                     live.told = kept.sequence;
                 }
                 if entry.end {
+                    // Said before this socket heard of the end: the client must not say it again elsewhere.
+                    if let Some(text) = instead.take() {
+                        self.send_text(text).await?;
+                    }
                     return Err(End::Close(1000, "ended"));
                 }
             }

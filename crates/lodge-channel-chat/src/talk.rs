@@ -64,6 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             live.key = key;
         }
         let Some(live) = self.live.as_mut() else { return Ok(()) };
+        let ended = note.ended;
         dress(&mut live.visitor, &note, &hello);
         live.reference = note.reference;
         let secret = live.key.secret(&desk.keys, &desk.inbox);
@@ -85,7 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             reference: reference.as_ref(),
         })
         .await?;
-        self.tell_news().await
+        self.tell_news().await?;
+        if ended { Err(End::Close(1000, "ended")) } else { Ok(()) }
     }
 
     async fn say(&mut self, say: Say) -> Result<(), End> {
