@@ -59,5 +59,10 @@ async fn h04_out_of_hours_a_message_is_a_ticket_and_its_answer_a_mail(store: Sto
     let mut back = Chat::open(&gateway.public, "website", json!({"session": session, "after": 1})).await?;
     let told = back.until(|frame| frame["t"] == "message" && frame["from"] == "agent").await?;
     assert_eq!(told["text"], "Please send us a photo.");
+    // The chat is shut although the conversation went on by mail (T07).
+    let revoke = format!("/v1/conversations/{reference}/revoke");
+    assert_eq!(house.desk()?.post(&revoke, &Value::Null, &[]).await?.status, 204);
+    let refused = Chat::open(&gateway.public, "website", json!({"session": session})).await.err();
+    assert!(refused.context("refused")?.to_string().contains("session_unknown"));
     Ok(())
 }

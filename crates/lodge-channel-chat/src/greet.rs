@@ -20,6 +20,8 @@ pub(crate) enum Greeted {
         key: SessionKey,
         note: Box<SessionNote>,
         resumed: bool,
+        /// It has just begun: nothing can have been said in it.
+        fresh: bool,
     },
     /// Refused: code, words, how long to wait.
     Refused(&'static str, &'static str, Option<Duration>),
@@ -46,7 +48,11 @@ pub(crate) async fn greet(desk: &Desk, hello: &Hello, client: Option<Client>) ->
             (None, _) => (SessionKey::new(&*desk.entropy, now), false),
         },
         (None, None) => match desk.may_begin(client) {
-            Ok(()) => (SessionKey::new(&*desk.entropy, now), false),
+            // Nobody knows its id yet, so that there is nothing to look up.
+            Ok(()) => {
+                let (key, note) = (SessionKey::new(&*desk.entropy, now), Box::default());
+                return Ok(Greeted::Session { key, note, resumed: false, fresh: true });
+            }
             Err(wait) => {
                 let words = "too many new conversations from your network";
                 return Ok(Greeted::Refused("rate", words, Some(wait)));
@@ -56,8 +62,12 @@ pub(crate) async fn greet(desk: &Desk, hello: &Hello, client: Option<Client>) ->
     let timeline = key.timeline(&desk.inbox);
     let note = desk.note(&timeline).await?;
     if note.ended {
-        let words = "this conversation was ended; start a new one";
-        return Ok(Greeted::Refused("session_ended", words, None));
+        let last = desk.timelines.entries(&desk.inbox.brand, &timeline, u64::MAX >> 1, 1).await?.last;
+        // Whoever was away when it ended is told what they missed, the end included.
+        if !resumed || hello.after.unwrap_or(0) >= last {
+            let words = "this conversation was ended; start a new one";
+            return Ok(Greeted::Refused("session_ended", words, None));
+        }
     }
     if is_void(&key, &note, now) {
         return Ok(unknown);
@@ -91,7 +101,7 @@ async fn claimed(
     let (key, renews) = renewed(desk, key);
     // Who never said anything leaves nothing behind (T55): what they claim is kept with their first message.
     if note == SessionNote::default() || (name.is_none() && email.is_none() && !renews) {
-        return Ok(Greeted::Session { key, note: Box::new(note), resumed });
+        return Ok(Greeted::Session { key, note: Box::new(note), resumed, fresh: false });
     }
     let (made, now) = (key.made, desk.now());
     let change = |note: &mut SessionNote| {
@@ -102,7 +112,7 @@ async fn claimed(
         }
     };
     let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
-    Ok(Greeted::Session { key, note: Box::new(note), resumed })
+    Ok(Greeted::Session { key, note: Box::new(note), resumed, fresh: false })
 }
 
 /// A session of somebody the website vouches for: theirs, wherever they are.
@@ -115,7 +125,9 @@ async fn proven(
     let now = desk.now();
     let (_, stale) = own_session(desk, &identity.subject).await?;
     let mine = (key.id.clone(), key.born);
-    let (id, born) = desk.link_session(&identity.subject, mine, stale.as_ref()).await?;
+    // Once a day, or where they come without a secret.
+    let keeps = !resumed || now.duration_since(key.made) >= RENEW;
+    let (id, born) = desk.link_session(&identity.subject, mine, stale.as_ref(), keeps).await?;
     if id != key.id {
         if resumed {
             // They have another session: the client comes back without this one, and gets that.
@@ -127,7 +139,7 @@ async fn proven(
             let words = "this conversation was ended; start a new one";
             return Ok(Greeted::Refused("session_ended", words, None));
         }
-        return Ok(Greeted::Session { key, note: Box::new(note), resumed: false });
+        return Ok(Greeted::Session { key, note: Box::new(note), resumed: false, fresh: false });
     }
     let (key, renews) = renewed(desk, key);
     let made = key.made;
@@ -140,7 +152,7 @@ async fn proven(
         }
     };
     let note = desk.change_note(&key.timeline(&desk.inbox), change).await?;
-    Ok(Greeted::Session { key, note: Box::new(note), resumed })
+    Ok(Greeted::Session { key, note: Box::new(note), resumed, fresh: false })
 }
 
 type Known = (String, Timestamp);

@@ -100,12 +100,14 @@ impl Desk {
         Ok(stored.and_then(|stored| serde_json::from_slice(&stored.value).ok()))
     }
 
-    /// Remembers the session of a signed-in visitor; the one that counts, where another socket was first.
+    /// Remembers the session of a signed-in visitor; the one that counts, where another socket was first. With `keeps` what
+    /// is remembered is written anew, so that it is not purged before the session.
     pub(crate) async fn link_session(
         &self,
         subject: &str,
         session: (String, Timestamp),
         instead_of: Option<&(String, Timestamp)>,
+        keeps: bool,
     ) -> Result<(String, Timestamp), StoreError> {
         let (brand, link) = (&self.inbox.brand, self.link(subject));
         for _ in 0..TRIES {
@@ -113,8 +115,9 @@ impl Desk {
             let version = stored.as_ref().map_or(0, |stored| stored.version);
             let known: Option<(String, Timestamp)> =
                 stored.and_then(|stored| serde_json::from_slice(&stored.value).ok());
-            if let Some(known) = known.filter(|known| Some(known) != instead_of) {
-                return Ok(known);
+            let counts = known.filter(|known| Some(known) != instead_of);
+            if let Some(known) = counts.as_ref().filter(|known| !keeps || **known != session) {
+                return Ok(known.clone());
             }
             let value = serde_json::to_vec(&session).map_err(|e| StoreError::Unreadable(e.to_string()))?;
             let now = self.clock.now();

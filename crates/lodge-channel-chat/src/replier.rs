@@ -77,10 +77,21 @@ impl Replier for ChatReplier {
         let note = self.0.note(&timeline).await.map_err(|error| unavailable(&error))?;
         let ended = note.ended;
         let unless_seen = Some(note).filter(|_| is_reply).and_then(|note| self.way_on(note));
+        let handle = message.return_path.sealed["session"].as_str().unwrap_or_default().to_owned();
+        let sent = |state, text: Option<&str>| Sent {
+            keys: Vec::new(),
+            traces: Vec::new(),
+            recipients: vec![RecipientState {
+                handle: handle.clone(),
+                state,
+                text: text.map(ToOwned::to_owned),
+            }],
+            unless_seen: unless_seen.clone(),
+        };
         if is_reply && ended && unless_seen.is_none() {
             // An agent must not believe that somebody reads it.
-            let words = "show the reply: the visitor ended the conversation and left no address";
-            return Err(DeliveryError::new(Disposition::Never, words));
+            let words = "the visitor ended the conversation and left no address";
+            return Ok(sent(OutboundState::Failed, Some(words)));
         }
         let new = NewEntry {
             timeline,
@@ -89,9 +100,7 @@ impl Replier for ChatReplier {
             at: self.0.now(),
         };
         self.0.timelines.append(&message.brand, vec![new]).await.map_err(|error| unavailable(&error))?;
-        let handle = message.return_path.sealed["session"].as_str().unwrap_or_default().to_owned();
-        let recipients = vec![RecipientState { handle, state: OutboundState::Sent, text: None }];
-        Ok(Sent { keys: Vec::new(), traces: Vec::new(), recipients, unless_seen })
+        Ok(sent(OutboundState::Sent, None))
     }
 
     /// An entry is there once, however often it is appended.

@@ -92,7 +92,7 @@ where
 {
     // Small buffers, or an idle session costs 128 KiB; no message waits in them, since each is flushed.
     let config = WebSocketConfig::default()
-        .read_buffer_size(1024)
+        .read_buffer_size(512)
         .write_buffer_size(0)
         .max_write_buffer_size(256 * 1024)
         .max_message_size(Some(FRAME))
@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     async fn handle(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Rung => {
-                self.may_stay().await?;
+                self.may_stay(false).await?;
                 self.tell_hint().await?;
                 self.tell_news().await
             }
@@ -177,11 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
         }
     }
 
-    /// Shows out whoever's secret was revoked (T07).
-    async fn may_stay(&mut self) -> Result<(), End> {
-        let Some(live) = self.live.as_ref().filter(|live| live.place.bell.takes_doubt()) else {
+    /// Shows out whoever's secret was revoked (T07): looks where that is in doubt, or `always`.
+    pub(crate) async fn may_stay(&mut self, always: bool) -> Result<(), End> {
+        let Some(live) = self.live.as_ref() else { return Ok(()) };
+        if !live.place.bell.takes_doubt() && !always {
             return Ok(());
-        };
+        }
         let note = self.desk.note(&live.timeline).await?;
         let is_void = is_void(&live.key, &note, self.desk.now());
         if is_void { Err(End::Close(1008, "revoked")) } else { Ok(()) }
@@ -257,6 +258,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
                     live.told = kept.sequence;
                 }
                 if entry.end {
+                    // Said before this socket heard of the end: the client must not say it again elsewhere.
+                    if let Some(text) = instead.take() {
+                        self.send_text(text).await?;
+                    }
                     return Err(End::Close(1000, "ended"));
                 }
             }

@@ -40,8 +40,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
     async fn hello(&mut self, hello: Hello) -> Result<(), End> {
         let desk = Arc::clone(&self.desk);
         let after = hello.after.unwrap_or(0);
-        let (key, note, resumed) = match greet(&desk, &hello, self.client).await? {
-            Greeted::Session { key, note, resumed } => (key, *note, resumed),
+        let (key, note, resumed, fresh) = match greet(&desk, &hello, self.client).await? {
+            Greeted::Session { key, note, resumed, fresh } => (key, *note, resumed, fresh),
             Greeted::Refused(code, words, wait) => return self.error(code, words, None, wait).await,
         };
         let timeline = key.timeline(&desk.inbox);
@@ -56,17 +56,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             let read = note.read;
             self.live =
                 Some(Box::new(Live { key, timeline, place, visitor, told: 0, read, reference: None }));
+            if resumed {
+                // What was revoked between the first look and here was told to nobody.
+                self.may_stay(true).await?;
+            }
         } else if let Some(live) = self.live.as_mut() {
             live.key = key;
         }
         let Some(live) = self.live.as_mut() else { return Ok(()) };
+        let ended = note.ended;
         dress(&mut live.visitor, &note, &hello);
         live.reference = note.reference;
         let secret = live.key.secret(&desk.keys, &desk.inbox);
-        let last = desk.timelines.entries(&desk.inbox.brand, &timeline, u64::MAX >> 1, 1).await?.last;
+        let last = match fresh {
+            true => 0,
+            false => desk.timelines.entries(&desk.inbox.brand, &timeline, u64::MAX >> 1, 1).await?.last,
+        };
         // A client that says it has more than there is has something else.
         let resumed = resumed && after <= last;
         live.told = if resumed { after } else { 0 };
+        let told_all = live.told >= last;
         let reference = live.reference.clone();
         let (open, opens_at) = desk.presence();
         self.send(&ServerFrame::Welcome {
@@ -81,7 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             reference: reference.as_ref(),
         })
         .await?;
-        self.tell_news().await
+        self.tell_news().await?;
+        if ended { Err(End::Close(1000, "ended")) } else { Ok(()) }
     }
 
     async fn say(&mut self, say: Say) -> Result<(), End> {

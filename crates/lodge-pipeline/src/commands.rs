@@ -14,7 +14,8 @@ use lodge_domain::ports::{
 use lodge_domain::ticket::ReplyState;
 use lodge_domain::{
     Applied, BrandName, Conversation, ConversationChange, ConversationStatus, Effect, Guard, JournalLine,
-    Lane, NewWork, OutboundId, OutboundMessage, OutboundRecord, Reference, WorkId, WorkKind, digest_parts,
+    Lane, NewWork, OutboundId, OutboundMessage, OutboundRecord, Reference, ReturnPath, WorkId, WorkKind,
+    digest_parts,
 };
 use std::sync::Arc;
 
@@ -171,14 +172,27 @@ impl CoreCommands for Desk {
     }
 
     async fn revoke(&self, reference: &Reference) -> Result<(), CommandError> {
-        let cannot = || CommandError::Impossible("this customer's channel gave nobody access".to_owned());
         let conversation = self.conversation(reference).await?;
-        let conversation = self.survivor(&conversation).await?;
-        let path = conversation.return_path.ok_or_else(cannot)?;
-        let replier = self.0.replier(&path.inbox).ok_or_else(cannot)?;
-        let revoked = replier.revoke(&path).await;
-        let revoked = revoked.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        if revoked { Ok(()) } else { Err(cannot()) }
+        let survivor = self.survivor(&conversation).await?;
+        // A chat may have gone on by mail since: whatever gave access in this conversation gives none any more.
+        let mut paths: Vec<ReturnPath> = survivor.return_path.clone().into_iter().collect();
+        for place in [conversation.id, survivor.id] {
+            let lookup = Lookup::Conversation(place);
+            let envelopes = self.0.store.ledger.find(&survivor.brand, lookup).await.map_err(unavailable)?;
+            for path in envelopes.into_iter().filter_map(|envelope| envelope.contact.return_path) {
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+        }
+        let mut revoked = false;
+        for path in paths {
+            let Some(replier) = self.0.replier(&path.inbox) else { continue };
+            let done = replier.revoke(&path).await;
+            revoked |= done.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        }
+        let cannot = || CommandError::Impossible("this customer's channel gave nobody access".to_owned());
+        revoked.then_some(()).ok_or_else(cannot)
     }
 
     async fn answered(&self, since: &str) -> Result<Vec<AnsweredCount>, CommandError> {
@@ -263,7 +277,7 @@ fn record(
     shared: &Shared,
     conversation: &Conversation,
     id: OutboundId,
-    return_path: lodge_domain::ReturnPath,
+    return_path: ReturnPath,
     reply: NewReply,
 ) -> OutboundRecord {
     let message = OutboundMessage {

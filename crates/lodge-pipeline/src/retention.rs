@@ -20,6 +20,8 @@ const FIRST: Duration = Duration::from_secs(120);
 const GAUGES_EVERY: Duration = Duration::from_secs(10);
 /// Events are kept at least this long for a core that fetches them.
 const LEAST_FEED: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// What was said is kept at least this long, or a visitor who is away for lunch would miss an answer.
+const LEAST_TIMELINES: SignedDuration = SignedDuration::from_hours(24);
 /// The name under which one process of several does it.
 const LEASE: &str = "retention";
 
@@ -61,7 +63,7 @@ pub(crate) async fn purge(shared: &Shared) -> Result<u64, StoreError> {
         (PurgeClass::Feed, kept.feed.max(LEAST_FEED)),
         (PurgeClass::Dedupe, kept.dedupe),
         (PurgeClass::Conversations, kept.conversations),
-        (PurgeClass::Timelines, kept.timelines),
+        (PurgeClass::Timelines, kept.timelines.max(LEAST_TIMELINES)),
     ];
     let now = shared.now();
     let mut all = 0;

@@ -59,7 +59,7 @@ pub struct RetentionSettings {
     pub dedupe: SignedDuration,
     /// Conversations after their last contact.
     pub conversations: SignedDuration,
-    /// What was said in sessions, after the last of it.
+    /// What was said in sessions, after the last of it; less than a day is a day.
     pub timelines: SignedDuration,
     /// Events in the feed; less than 14 days are 14 days.
     pub feed: SignedDuration,

@@ -6,6 +6,7 @@ use crate::wire::{Gone, Socket, next, open, send};
 use crate::world::World;
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -36,7 +37,7 @@ async fn h05_t69_sockets_of_one_address_are_counted() {
         if hello(&world, None).await.is_ok() {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("a place is not given back");
 }
@@ -61,6 +62,26 @@ async fn h05_who_breaks_off_and_comes_back_has_not_said_less() {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h05_t68_who_says_no_hello_is_shown_out_whatever_else_they_say() {
+    let world = world(json!({})).await;
+    let mut socket = open(world.address(0), usize::MAX, usize::MAX).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        if send(&mut socket, &json!({"t": "typing"})).await.is_err() {
+            break;
+        }
+        match next(&mut socket, 500).await {
+            Ok(Some(frame)) => assert_eq!(frame["code"], "hello_first"),
+            Ok(None) => {}
+            Err(Gone) => break,
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(begun.elapsed() < Duration::from_secs(20), "the socket stays open");
+    }
+    assert!(begun.elapsed() > Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

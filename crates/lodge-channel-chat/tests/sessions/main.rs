@@ -3,6 +3,7 @@
 
 mod cut;
 mod drops;
+mod ended;
 mod gateway;
 mod ground;
 mod guide;

@@ -208,8 +208,8 @@ pub struct RetentionSection {
     pub dedupe: Span,
     /// Events in the feed, at least 14 days.
     pub events: Span,
-    /// What was said in chats, after the last of it: what a visitor who comes back is shown. Their session ends after 180
-    /// days in any case.
+    /// What was said in chats, after the last of it, at least a day: what a visitor who comes back is shown. Their session
+    /// ends after 180 days in any case.
     pub timelines: Span,
 }
 
