@@ -6,10 +6,12 @@
 //! environment is ever used.
 
 mod api;
+mod assertion;
 mod guard;
 mod media;
 
 pub use api::{ApiAnswer, ApiBody, ApiCall, ApiClient, ApiError, ApiSettings};
+pub use assertion::AppKey;
 pub use guard::{Origin, is_global};
 pub use media::{Credentials, Fetched, MediaClient, MediaError, MediaPolicy, sniff};
 
