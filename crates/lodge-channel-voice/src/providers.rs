@@ -6,6 +6,7 @@ mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
+mod vonage;
 
 use crate::dialect::Settings;
 use schemars::JsonSchema;
@@ -51,4 +52,5 @@ providers! {
     plivo: Plivo(PlivoSettings) = "plivo",
     bandwidth: Bandwidth(BandwidthSettings) = "bandwidth",
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
+    vonage: Vonage(VonageSettings) = "vonage",
 }

@@ -1,6 +1,7 @@
 //! What an answer says, read the way its provider would read it; anything that is not well-formed fails the test.
 
 use super::phone::Phone;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// An element or verb of an answer.
@@ -84,6 +85,44 @@ fn unescaped(text: &str) -> String {
     out
 }
 
+/// The objects of a JSON array, each named by its member `named`; what lies deeper in one has its path for a name, but what
+/// is said or played in it, which is a verb of its own.
+pub(super) fn json(document: &Value, named: &str) -> Vec<Verb> {
+    let mut verbs = Vec::new();
+    for object in document.as_array().unwrap_or_else(|| panic!("no array: {document}")) {
+        let name = object[named].as_str().unwrap_or_else(|| panic!("no {named}: {object}"));
+        verb(name, object, named, 0, &mut verbs);
+    }
+    verbs
+}
+
+fn verb(name: &str, object: &Value, named: &str, depth: usize, verbs: &mut Vec<Verb>) {
+    let mut attributes = BTreeMap::new();
+    let mut inner = Vec::new();
+    for (key, value) in object.as_object().unwrap_or_else(|| panic!("no object: {object}")) {
+        if key == "say" || key == "play" {
+            verb(key, value, named, depth + 1, &mut inner);
+        } else if key != named {
+            flat(key, value, &mut attributes);
+        }
+    }
+    let text = ["text", "payload"].iter().find_map(|key| object[*key].as_str()).unwrap_or_default();
+    verbs.push(Verb { name: name.to_owned(), attributes, text: text.to_owned(), depth });
+    verbs.append(&mut inner);
+}
+
+fn flat(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(all) => all.iter().for_each(|(key, value)| flat(&format!("{path}.{key}"), value, into)),
+        Value::Array(all) => all.iter().for_each(|value| flat(path, value, into)),
+        value => {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let before = into.remove(path).map(|before| before + "\n").unwrap_or_default();
+            into.insert(path.to_owned(), before + &text);
+        }
+    }
+}
+
 /// An answer, understood.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
@@ -94,8 +133,9 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads an answer and makes sure that it has nothing that the provider does not know.
     pub(super) fn of(phone: &Phone, whole: &str) -> Self {
-        let verbs = match phone.text("documents") {
+        let mut verbs = match phone.text("documents") {
             "xml" => xml(whole),
+            "json" => json(&serde_json::from_str(whole).unwrap(), phone.text("verb")),
             other => panic!("nobody reads {other} yet"),
         };
         for verb in &verbs {
@@ -110,6 +150,13 @@ impl Reading {
                     verb.name
                 );
             }
+        }
+        if let Some(waits) = phone.value["waits"].as_array()
+            && !verbs.iter().any(|verb| waits.iter().any(|one| *one == verb.name))
+        {
+            // A call that nothing keeps is over.
+            let end = phone.text("hangs_up").to_owned();
+            verbs.push(Verb { name: end, attributes: BTreeMap::new(), text: String::new(), depth: 0 });
         }
         Self { verbs, whole: whole.to_owned() }
     }
