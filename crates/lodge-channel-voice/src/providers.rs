@@ -1,6 +1,7 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
 mod bandwidth;
+mod jambonz;
 mod plivo;
 mod signalwire;
 mod telnyx;
@@ -53,4 +54,5 @@ providers! {
     bandwidth: Bandwidth(BandwidthSettings) = "bandwidth",
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
     vonage: Vonage(VonageSettings) = "vonage",
+    jambonz: Jambonz(JambonzSettings) = "jambonz",
 }

@@ -151,6 +151,11 @@ impl Reading {
                 );
             }
         }
+        if let Some(mark) = phone.value["records_by"].as_str() {
+            // One verb does both: this mark tells them apart.
+            let recording = verbs.iter_mut().filter(|verb| verb.attributes.contains_key(mark));
+            recording.for_each(|verb| phone.text("records").clone_into(&mut verb.name));
+        }
         if let Some(waits) = phone.value["waits"].as_array()
             && !verbs.iter().any(|verb| waits.iter().any(|one| *one == verb.name))
         {
