@@ -184,7 +184,7 @@ impl Desk {
             Event::Recording { id, address: Some(address), seconds, .. } => {
                 self.recorded(facts, &Message { id: id.clone(), seconds }).await?;
                 let pending = Pending::new(facts.clone(), What::Recording { seconds }, id, address, now);
-                self.recordings.keep(&pending).await.map_err(|error| refusal(&error))
+                self.recordings.keep(pending).await.map_err(|error| refusal(&error))
             }
             Event::Recording { id, address: None, state, .. } => {
                 let source = format!("recording/{id}/{state}");
@@ -193,7 +193,7 @@ impl Desk {
             }
             Event::Transcript { id, recording, words: Words::At(address), .. } => {
                 let pending = Pending::new(facts.clone(), What::Words { recording }, id, address, now);
-                self.recordings.keep(&pending).await.map_err(|error| refusal(&error))
+                self.recordings.keep(pending).await.map_err(|error| refusal(&error))
             }
             Event::Transcript { id, recording, words, confidence, state } => {
                 let text = if let Words::Here(text) = words { Some(text) } else { None };

@@ -58,11 +58,13 @@ pub(crate) struct Pending {
     since: Timestamp,
     due: Timestamp,
     tries: u32,
+    /// Whether the caller did not want to be recorded, as far as the call itself said when this was noted.
+    refused: bool,
 }
 
 impl Pending {
     pub(crate) fn new(facts: Facts, what: What, id: String, address: String, now: Timestamp) -> Self {
-        Self { version: VERSION, facts, what, id, address, since: now, due: now, tries: 0 }
+        Self { version: VERSION, facts, what, id, address, since: now, due: now, tries: 0, refused: false }
     }
 
     fn key(&self) -> String {
@@ -98,8 +100,11 @@ impl Recordings {
     }
 
     /// Notes a recording; the same again changes nothing.
-    pub(crate) async fn keep(&self, pending: &Pending) -> Result<(), StoreError> {
-        let value = serde_json::to_vec(pending).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    pub(crate) async fn keep(&self, mut pending: Pending) -> Result<(), StoreError> {
+        // Calls are forgotten before recordings are given up.
+        pending.refused = self.refused(&pending.facts).await?;
+        let value =
+            serde_json::to_vec(&pending).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let key = pending.key();
         self.dues().note(pending.due, &key).await?;
         self.state.save(&self.inbox, &key, 0, Bytes::from(value)).await?;
@@ -152,7 +157,8 @@ impl Recordings {
 
     /// Whether nothing is left to do about it.
     async fn settled(&self, pending: &Pending) -> Result<bool, String> {
-        if self.refused(&pending.facts).await? {
+        let refused = self.refused(&pending.facts).await.map_err(|error| error.to_string())?;
+        if pending.refused || refused {
             self.tell(pending, json!({"missing": "no consent to being recorded"}), Vec::new()).await?;
             self.delete(pending).await;
             return Ok(true);
@@ -218,8 +224,8 @@ impl Recordings {
     }
 
     /// Whether the caller was asked and did not want to be recorded.
-    async fn refused(&self, facts: &Facts) -> Result<bool, String> {
-        let known = self.calls.known(&facts.id).await.map_err(|error| error.to_string())?;
+    async fn refused(&self, facts: &Facts) -> Result<bool, StoreError> {
+        let known = self.calls.known(&facts.id).await?;
         Ok(known.is_some_and(|(kept, _)| kept.call.learned.recording == Some(false)))
     }
 

@@ -7,6 +7,7 @@ mod callbacks;
 mod calls;
 mod dialogues;
 mod hangups;
+mod orders;
 mod outward;
 mod phone;
 mod reading;

@@ -43,6 +43,23 @@ async fn d05_a_server_that_forgot_everything_is_noticed_and_service_goes_on() {
 }
 
 #[tokio::test]
+async fn small_values_of_an_earlier_version_are_found_among_the_new_ones() {
+    let server = RedisServer::start();
+    let store = open_one(&server.url()).await;
+    let ours = InboxId { brand: brand(), name: InboxName::parse("support").unwrap() };
+    let _: i64 = server.command(&["HSET", "{lodge:default}:st:support", "call/b", "3,op\nold"]).await;
+    assert_eq!(store.save(&ours, "call/a", 0, "new".into()).await.unwrap(), Some(1));
+    let keys = async || -> Vec<String> {
+        let found = store.range(&ours, "call/", "call0", 9).await.unwrap();
+        found.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(keys().await, ["call/a", "call/b"]);
+    assert_eq!(store.list(&ours, "call/b").await.unwrap()[0].1.version, 3);
+    store.remove(&ours, "call/b").await.unwrap();
+    assert_eq!(keys().await, ["call/a"]);
+}
+
+#[tokio::test]
 async fn a_gateway_that_starts_again_goes_on_at_once() {
     let server = RedisServer::start();
     let lease = Duration::from_secs(60);

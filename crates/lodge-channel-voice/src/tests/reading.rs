@@ -64,6 +64,23 @@ fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
     all
 }
 
+fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(value, &format!("{path}{dot}{key}"), into);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|one| leaves(one, path, into)),
+        Value::String(text) => {
+            let before = into.get(path).map(|before| format!("{before},")).unwrap_or_default();
+            into.insert(path.to_owned(), before + text);
+        }
+        other => drop(into.insert(path.to_owned(), other.to_string())),
+    }
+}
+
 fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -85,13 +102,15 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-/// The objects of a JSON array, each named by its member `named`; what lies deeper in one has its path for a name, but what
-/// is said or played in it, which is a verb of its own.
-pub(super) fn json(document: &Value, named: &str) -> Vec<Verb> {
+/// The verbs of a JSON document: objects in a list, each named by its field `named`. Attributes are the texts in them, by
+/// their path, without the places in lists; what is said or played in one is a verb of its own.
+pub(super) fn json(document: &str, named: &str) -> Vec<Verb> {
+    let all: Vec<Value> =
+        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
     let mut verbs = Vec::new();
-    for object in document.as_array().unwrap_or_else(|| panic!("no array: {document}")) {
-        let name = object[named].as_str().unwrap_or_else(|| panic!("no {named}: {object}"));
-        verb(name, object, named, 0, &mut verbs);
+    for object in &all {
+        let name = object[named].as_str().unwrap_or_else(|| panic!("a verb without {named}: {object}"));
+        verb(name, object, named, 1, &mut verbs);
     }
     verbs
 }
@@ -103,24 +122,12 @@ fn verb(name: &str, object: &Value, named: &str, depth: usize, verbs: &mut Vec<V
         if key == "say" || key == "play" {
             verb(key, value, named, depth + 1, &mut inner);
         } else if key != named {
-            flat(key, value, &mut attributes);
+            leaves(value, key, &mut attributes);
         }
     }
     let text = ["text", "payload"].iter().find_map(|key| object[*key].as_str()).unwrap_or_default();
     verbs.push(Verb { name: name.to_owned(), attributes, text: text.to_owned(), depth });
     verbs.append(&mut inner);
-}
-
-fn flat(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(all) => all.iter().for_each(|(key, value)| flat(&format!("{path}.{key}"), value, into)),
-        Value::Array(all) => all.iter().for_each(|value| flat(path, value, into)),
-        value => {
-            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            let before = into.remove(path).map(|before| before + "\n").unwrap_or_default();
-            into.insert(path.to_owned(), before + &text);
-        }
-    }
 }
 
 /// An answer, understood.
@@ -135,8 +142,8 @@ impl Reading {
     pub(super) fn of(phone: &Phone, whole: &str) -> Self {
         let mut verbs = match phone.text("documents") {
             "xml" => xml(whole),
-            "json" => json(&serde_json::from_str(whole).unwrap(), phone.text("verb")),
-            other => panic!("nobody reads {other} yet"),
+            "json" => json(whole, phone.text("verb")),
+            other => panic!("nobody reads {other}"),
         };
         for verb in &verbs {
             let known = &phone.value["vocabulary"][&verb.name];
@@ -188,4 +195,23 @@ impl Reading {
         };
         ours.find(fits).unwrap_or_else(|| panic!("no address for {place}: {}", self.whole))
     }
+}
+
+#[test]
+fn what_is_not_well_formed_is_noticed() {
+    let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let good = format!("{declaration}<Response><Say a=\"1\">x &amp; y</Say><Hangup /></Response>");
+    let verbs = xml(&good);
+    assert_eq!((verbs.len(), verbs[0].text.as_str(), verbs[0].depth), (2, "x & y", 1));
+    for bad in
+        ["<Response><Say></Response>", "<Response>a & b</Response>", "<Response></Response><Response />"]
+    {
+        let document = format!("{declaration}{bad}");
+        assert!(std::panic::catch_unwind(|| xml(&document)).is_err(), "{bad}");
+    }
+    let verbs =
+        json(r#"[{"verb": "gather", "input": ["digits", "speech"], "say": {"text": "Hello"}}]"#, "verb");
+    let said = (verbs[0].name.as_str(), verbs[1].name.as_str(), verbs[1].text.as_str());
+    assert_eq!(said, ("gather", "say", "Hello"));
+    assert_eq!(verbs[0].attributes["input"], "digits,speech");
 }

@@ -12,7 +12,10 @@ if call('HLEN', key) ~= call('ZCARD', names) then return 0 end
 local found = call('ZRANGE', names, '[' .. from, '(' .. to, 'BYLEX', 'LIMIT', 0, most)
 local out = {}
 for i = 1, #found do
-  out[2 * i - 1] = found[i]
-  out[2 * i] = call('HGET', key, found[i])
+  local value = call('HGET', key, found[i])
+  if value then
+    out[#out + 1] = found[i]
+    out[#out + 1] = value
+  end
 end
 return out

@@ -46,7 +46,7 @@ pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
 /// Every file of a provider without a fixture folder under its name. A provider's name in the configuration may have a dash
 /// where its file has none or an underscore; parts that several providers share begin with the name of what they share.
 pub(super) fn providers(files: &[SourceFile]) -> Vec<Finding> {
-    const SHARED: &[&str] = &["meta", "meta_messaging", "twilio_compat"];
+    const SHARED: &[&str] = &["meta", "meta_messaging", "twilio_compat", "twiml"];
     let mut findings = Vec::new();
     for file in files {
         let Some((channel, name)) = file
