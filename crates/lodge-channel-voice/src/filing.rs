@@ -41,7 +41,7 @@ impl Desk {
     ) -> Result<bool, Refusal> {
         let mut fresh = false;
         if kept.filed.is_none() {
-            let left = !kept.call.learned.messages.is_empty();
+            let left = kept.call.learned.left_a_message();
             fresh = self.file(kept, if left { Outcome::Voicemail } else { outcome }, status).await?;
         }
         let Some(filed) = &kept.filed else { return Ok(fresh) };

@@ -1,11 +1,13 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
 mod bandwidth;
+mod jambonz;
 mod plivo;
 mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
+mod vonage;
 
 use crate::dialect::Settings;
 use schemars::JsonSchema;
@@ -51,4 +53,6 @@ providers! {
     plivo: Plivo(PlivoSettings) = "plivo",
     bandwidth: Bandwidth(BandwidthSettings) = "bandwidth",
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
+    vonage: Vonage(VonageSettings) = "vonage",
+    jambonz: Jambonz(JambonzSettings) = "jambonz",
 }

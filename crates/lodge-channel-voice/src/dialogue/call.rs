@@ -5,6 +5,9 @@ use lodge_domain::Reference;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The name of a message's words, where no file is made of it.
+pub(super) const MESSAGE: &str = "message";
+
 /// Where a call is, and what it taught. Small, and read back by later versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -79,6 +82,11 @@ impl Call {
 }
 
 impl Learned {
+    /// Whether a message was left, as a recording or in words.
+    pub(crate) fn left_a_message(&self) -> bool {
+        !self.messages.is_empty() || self.speech.contains_key(MESSAGE)
+    }
+
     /// Whether the message is new.
     pub(crate) fn remember(&mut self, message: Message) -> bool {
         let new = self.messages.iter().all(|one| one.id != message.id);

@@ -3,7 +3,7 @@
 //! Pure: the same call, input and moment always give the same turn. Never knows a provider, never files anything itself
 //! (it says [`Then::File`]), and never repeats a caller's words into a prompt (T40).
 
-use super::call::{Call, Message, Spoken};
+use super::call::{Call, MESSAGE, Message, Spoken};
 use super::hours::is_open;
 use super::settings::{About, ByLanguage, Dialogue, Digits, DigitsKind, Menu, Step};
 use super::words::{meant, spelled};
@@ -191,7 +191,7 @@ impl Walk<'_> {
                 match input {
                     Input::Recorded(Some(message)) => drop(self.call.learned.remember(message.clone())),
                     // Where no file is made, the message is words.
-                    Input::Speech(spoken) => self.keep("message", spoken),
+                    Input::Speech(spoken) => self.keep(MESSAGE, spoken),
                     _ => {}
                 }
                 self.go(&asked.next)

@@ -2,10 +2,13 @@
 
 use super::phone::{Phone, phones};
 use super::rig::{House, Plan, inbox};
+use super::sign::own_key;
+use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
+use data_encoding::BASE64URL_NOPAD;
 use lodge_domain::delivery::{OutboundKind, OutboundMessage};
 use lodge_domain::ports::{Blobs, InboxState, Replier};
 use lodge_domain::{
@@ -262,4 +265,34 @@ async fn what_the_provider_refuses_for_good_is_not_tried_again_and_the_rest_is()
             assert_eq!(failed.disposition, disposition, "{} {status}", phone.provider);
         }
     }
+}
+
+/// The claims of a bearer token that our own key signs.
+fn claims(authorization: &str) -> Value {
+    let token = authorization.strip_prefix("Bearer ").unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, own_key().0.public_key().as_ref());
+    public.verify(signed.as_bytes(), &signature).unwrap();
+    let claims = signed.split_once('.').unwrap().1;
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn i04_vonage_is_asked_with_a_fresh_token_of_the_applications_own_key() {
+    let phone = Phone::of("vonage");
+    let (api, asked) = provider(&phone, 1).await;
+    let house = house(&phone, &api);
+    tell(&house, &url(&phone, &api)).await;
+    house.works.recordings.round().await.unwrap();
+    house.shared.clock.advance(SignedDuration::from_secs(600));
+    house.works.recordings.round().await.unwrap();
+    let asked = asked.lock().unwrap();
+    let [first, second] = asked.iter().map(|one| claims(&one.2)).collect::<Vec<_>>().try_into().unwrap();
+    for claims in [&first, &second] {
+        assert_eq!(claims["application_id"], phone.value["settings"]["application_id"]);
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
+    }
+    assert_eq!(second["iat"].as_i64().unwrap() - first["iat"].as_i64().unwrap(), 600);
+    assert_ne!(first["jti"], second["jti"]);
 }

@@ -64,22 +64,6 @@ fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
     all
 }
 
-/// The verbs of a JSON document: objects in a list, each named by its field `name`. Attributes are the texts in them, by
-/// their path, without the places in lists.
-pub(super) fn json(document: &str, name: &str) -> Vec<Verb> {
-    let all: Vec<Value> =
-        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
-    let verb = |value: &Value| {
-        let mut attributes = BTreeMap::new();
-        leaves(value, "", &mut attributes);
-        let own = attributes.remove(name).unwrap_or_else(|| panic!("a verb without {name}: {value}"));
-        let text = attributes.iter().find(|(path, _)| path.split('.').next_back() == Some("text"));
-        let text = text.map(|(_, text)| text.clone()).unwrap_or_default();
-        Verb { name: own, attributes, text, depth: 1 }
-    };
-    all.iter().map(verb).collect()
-}
-
 fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {
@@ -118,6 +102,34 @@ fn unescaped(text: &str) -> String {
     out
 }
 
+/// The verbs of a JSON document: objects in a list, each named by its field `named`. Attributes are the texts in them, by
+/// their path, without the places in lists; what is said or played in one is a verb of its own.
+pub(super) fn json(document: &str, named: &str) -> Vec<Verb> {
+    let all: Vec<Value> =
+        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
+    let mut verbs = Vec::new();
+    for object in &all {
+        let name = object[named].as_str().unwrap_or_else(|| panic!("a verb without {named}: {object}"));
+        verb(name, object, named, 1, &mut verbs);
+    }
+    verbs
+}
+
+fn verb(name: &str, object: &Value, named: &str, depth: usize, verbs: &mut Vec<Verb>) {
+    let mut attributes = BTreeMap::new();
+    let mut inner = Vec::new();
+    for (key, value) in object.as_object().unwrap_or_else(|| panic!("no object: {object}")) {
+        if key == "say" || key == "play" {
+            verb(key, value, named, depth + 1, &mut inner);
+        } else if key != named {
+            leaves(value, key, &mut attributes);
+        }
+    }
+    let text = ["text", "payload"].iter().find_map(|key| object[*key].as_str()).unwrap_or_default();
+    verbs.push(Verb { name: name.to_owned(), attributes, text: text.to_owned(), depth });
+    verbs.append(&mut inner);
+}
+
 /// An answer, understood.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
@@ -128,7 +140,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads an answer and makes sure that it has nothing that the provider does not know.
     pub(super) fn of(phone: &Phone, whole: &str) -> Self {
-        let verbs = match phone.text("documents") {
+        let mut verbs = match phone.text("documents") {
             "xml" => xml(whole),
             "json" => json(whole, phone.text("verb")),
             other => panic!("nobody reads {other}"),
@@ -145,6 +157,18 @@ impl Reading {
                     verb.name
                 );
             }
+        }
+        if let Some(mark) = phone.value["records_by"].as_str() {
+            // One verb does both: this mark tells them apart.
+            let recording = verbs.iter_mut().filter(|verb| verb.attributes.contains_key(mark));
+            recording.for_each(|verb| phone.text("records").clone_into(&mut verb.name));
+        }
+        if let Some(waits) = phone.value["waits"].as_array()
+            && !verbs.iter().any(|verb| waits.iter().any(|one| *one == verb.name))
+        {
+            // A call that nothing keeps is over.
+            let end = phone.text("hangs_up").to_owned();
+            verbs.push(Verb { name: end, attributes: BTreeMap::new(), text: String::new(), depth: 0 });
         }
         Self { verbs, whole: whole.to_owned() }
     }
@@ -187,6 +211,7 @@ fn what_is_not_well_formed_is_noticed() {
     }
     let verbs =
         json(r#"[{"verb": "gather", "input": ["digits", "speech"], "say": {"text": "Hello"}}]"#, "verb");
-    assert_eq!((verbs[0].name.as_str(), verbs[0].text.as_str()), ("gather", "Hello"));
+    let said = (verbs[0].name.as_str(), verbs[1].name.as_str(), verbs[1].text.as_str());
+    assert_eq!(said, ("gather", "say", "Hello"));
     assert_eq!(verbs[0].attributes["input"], "digits,speech");
 }

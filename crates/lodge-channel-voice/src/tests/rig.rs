@@ -2,7 +2,7 @@
 
 use super::phone::{Phone, Saying};
 use super::reading::Reading;
-use super::sign::{Callback, Headers, configured, sign};
+use super::sign::{Callback, Headers, configured, own_key, sign};
 use crate::VoiceSettings;
 use crate::dialogue::{self, Dialogue};
 use crate::door::Works;
@@ -35,6 +35,9 @@ struct Secrets {
 impl SecretSource for Secrets {
     fn read(&self, secret: &Secret) -> Result<SecretString, SecretError> {
         let Secret::Env(name) = secret else { unreachable!("tests name variables") };
+        if name == "PRIVATE_KEY" {
+            return Ok(own_key().1.clone().into());
+        }
         let plain = if *name == self.signing { &self.value } else { &name.to_lowercase() };
         let signs = *name == self.signing || *name == format!("{}_OLD", self.signing);
         let value = if signs { configured(&self.scheme, plain) } else { plain.clone() };

@@ -1,10 +1,14 @@
 //! How providers sign, written a second time and apart from the code under test.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use data_encoding::{BASE64, HEXLOWER};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RsaKeyPair};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use lodge_domain::Timestamp;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 /// Headers as names and values.
 pub(super) type Headers = Vec<(&'static str, String)>;
@@ -57,6 +61,16 @@ pub(super) fn sign(scheme: &str, callback: &Callback<'_>) -> Headers {
             let signature = BASE64.encode(key_pair(secret).sign(&signed).as_ref());
             vec![("telnyx-signature-ed25519", signature), ("telnyx-timestamp", time)]
         }
+        "vonage" => {
+            let hash = HEXLOWER.encode(digest(&SHA256, body).as_ref());
+            let claims = serde_json::json!({
+                "iss": "Vonage", "iat": at.as_second(), "jti": "j1", "payload_hash": hash,
+            });
+            let header = BASE64URL_NOPAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+            let signed = format!("{header}.{}", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
+            let signature = BASE64URL_NOPAD.encode(&mac(hmac::HMAC_SHA256, secret, signed.as_bytes()));
+            vec![("authorization", format!("Bearer {signed}.{signature}"))]
+        }
         "jambonz" => {
             let signed = [time.as_bytes(), b".", body].concat();
             let signature = HEXLOWER.encode(&mac(hmac::HMAC_SHA256, secret, &signed));
@@ -78,4 +92,15 @@ pub(super) fn configured(scheme: &str, secret: &str) -> String {
         "telnyx" => BASE64.encode(key_pair(secret).public_key().as_ref()),
         _ => secret.to_owned(),
     }
+}
+
+/// An RSA key of ours, and the text it is configured as: made anew for each run of the tests.
+pub(super) fn own_key() -> &'static (RsaKeyPair, String) {
+    static KEY: OnceLock<(RsaKeyPair, String)> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let text = BASE64.encode(der.as_ref());
+        (pair, format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))
+    })
 }
