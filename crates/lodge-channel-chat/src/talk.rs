@@ -90,7 +90,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket<S> {
             reference: reference.as_ref(),
         })
         .await?;
-        self.tell_news().await?;
+        // What comes after `last` was read rings the bell, which is ours since before.
+        if !told_all {
+            self.tell_news().await?;
+        }
         if ended { Err(End::Close(1000, "ended")) } else { Ok(()) }
     }
 
