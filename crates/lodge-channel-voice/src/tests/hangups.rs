@@ -87,7 +87,7 @@ async fn i03_withheld_numbers_are_anonymous_and_settings_say_what_becomes_a_tick
     for phone in phones() {
         for number in withheld(&phone) {
             let name = format!("{} {number:?}", phone.provider);
-            let from = json!({phone.text("from"): number});
+            let from = phone.calling_from(&number);
             let missed = phone.says_also("missed", &[], &from);
             let house = House::of(&phone);
             house.tell_saying(&missed, None).await;
