@@ -60,6 +60,8 @@ pub(crate) struct Filing<'f> {
     pub(crate) outcome: Outcome,
     pub(crate) began: Timestamp,
     pub(crate) status: Option<(&'f str, Option<u32>)>,
+    /// Whether text messages can go out at all.
+    pub(crate) texts: bool,
 }
 
 impl Filing<'_> {
@@ -69,6 +71,8 @@ impl Filing<'_> {
         let text = self.text();
         let consent = learned.text_message == Some(true);
         let phone = facts.from.as_deref().filter(|from| is_e164(from));
+        // With consent, and a number to send to, the text message goes out like any acknowledgment, inside its caps (I05).
+        let texted = consent && self.texts && phone.is_some();
         let return_path = phone.map(|to| ReturnPath {
             inbox: inbox.name.clone(),
             sealed: json!(WayBack {
@@ -82,6 +86,8 @@ impl Filing<'_> {
         let mut no_acknowledgment = Vec::new();
         if !consent {
             no_acknowledgment.push("no consent to text messages".to_owned());
+        } else if !texted {
+            no_acknowledgment.push("no text message can be sent there".to_owned());
         }
         Contact {
             version: Contact::VERSION,
@@ -106,9 +112,8 @@ impl Filing<'_> {
             },
             attachments: Vec::new(),
             origin: Origin::human(),
-            // With consent the text message goes out like any acknowledgment, inside its caps (I05).
-            acknowledges_inline: told && !consent,
-            no_acknowledgment: if told && !consent { Vec::new() } else { no_acknowledgment },
+            acknowledges_inline: told && !texted,
+            no_acknowledgment: if told && !texted { Vec::new() } else { no_acknowledgment },
             flags: Default::default(),
             delivery_reports: Vec::new(),
             details: self.details(),

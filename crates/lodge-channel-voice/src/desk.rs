@@ -38,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) dialogue: Dialogue,
     pub(crate) dialect: Arc<dyn Dialect>,
     pub(crate) policy: Policy,
+    /// Whether text messages can go out at all.
+    pub(crate) texts: bool,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) clock: Arc<dyn Clock>,

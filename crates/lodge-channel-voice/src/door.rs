@@ -3,6 +3,7 @@
 use crate::calls::Calls;
 use crate::desk::Desk;
 use crate::dialect::Capabilities;
+use crate::dialogue::settings::About;
 use crate::dialogue::{self, Dialogue, Step};
 use crate::filing::Policy;
 use crate::outward::DEADLINE;
@@ -79,6 +80,7 @@ impl VoiceSettings {
                 abandoned: common.abandoned,
                 anonymous: common.anonymous,
             },
+            texts: settings.capabilities().texts,
             intake: Arc::clone(&context.intake),
             calls,
             clock: Arc::clone(&context.clock),
@@ -231,6 +233,7 @@ fn beyond(dialogue: &Dialogue, can: Capabilities) -> Vec<String> {
         Step::Speech(_) if !can.hears => Some("understand spoken words"),
         Step::Record(_) if !can.records && !can.hears => Some("take messages"),
         Step::Record(record) if record.transcribe && !can.transcribes => Some("write recordings down"),
+        Step::Consent(asked) if asked.about == About::TextMessage && !can.texts => Some("send text messages"),
         Step::Operator(_) if !can.dials => Some("connect callers with operators"),
         _ => None,
     };

@@ -80,6 +80,7 @@ impl Desk {
             outcome,
             began: kept.began,
             status,
+            texts: self.texts,
         };
         let accepted = self.intake.accept(vec![Inbound::Contact(Box::new(filing.contact()))]).await?;
         let Some(Accepted::Accepted(receipt)) = accepted.into_iter().next() else {

@@ -57,7 +57,7 @@ table! {
 
 impl Settings for BandwidthSettings {
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities { texts: self.application_id.is_some(), ..CAPABILITIES }
     }
 
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {

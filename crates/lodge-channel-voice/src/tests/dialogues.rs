@@ -1,11 +1,14 @@
 //! Dialogues by themselves: what is found wrong with them, and what they do at each input.
 
-use super::rig::hotline;
+use super::phone::Phone;
+use super::rig::{Plan, hotline};
 use crate::dialogue::{
     Call, Dialogue, Input, Moment, Sound, Spoken, Then, Turn, advance, check, draw, read, spelled,
 };
+use lodge_channel::Door;
 use lodge_domain::{ConversationId, EnvelopeId, Reference, Timestamp};
 use proptest::prelude::*;
+use serde_json::json;
 
 fn reference() -> Reference {
     Reference::derive(&ConversationId::founded_by(&EnvelopeId::of_report("x", &["y"])), 0)
@@ -96,6 +99,40 @@ fn flaws_are_found_before_a_caller_finds_them() {
         assert!(found.iter().any(|flaw| flaw.contains(expected)), "{expected}: {found:?}");
     }
     assert!(read("start = \"a\"\nlanguages = []\nstep = {}\nvoice = 1").is_err(), "unknown keys are errors");
+}
+
+/// What `lodge check` says of a dialogue's file, with this provider.
+fn checked(provider: &str, extra: &serde_json::Value, text: Option<&str>) -> Vec<String> {
+    let folder = std::env::temp_dir().join(format!("lodge-dialogues-{}-{provider}", std::process::id()));
+    std::fs::create_dir_all(folder.join("dialogues")).unwrap();
+    let file = folder.join("dialogues/asks.toml");
+    drop(std::fs::remove_file(&file));
+    if let Some(text) = text {
+        std::fs::write(&file, text).unwrap();
+    }
+    let mut all = json!({"dialogue": "asks"});
+    all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let found = Plan::of(&Phone::of(provider)).extra(all).settings().check_files(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(found.iter().all(|problem| problem.key == format!("{provider}.dialogue")), "{found:?}");
+    found.into_iter().map(|problem| problem.reason).collect()
+}
+
+#[test]
+fn a_dialogues_file_is_checked_with_the_configuration_and_with_what_its_provider_can_do() {
+    let none = json!({});
+    assert!(checked("twilio", &none, None)[0].contains("cannot be read"));
+    assert!(checked("twilio", &none, Some("start = 1"))[0].contains("start"));
+    let steps = |first: &str| format!("start = \"a\"\nlanguages = [\"en\"]\n{first}\n[step.end.goodbye]\n");
+    let lost = steps("[step.a.say]\nsay = { en = \"x\" }\nnext = \"gone\"");
+    assert!(checked("twilio", &none, Some(&lost)).iter().any(|flaw| flaw.contains("leads to \"gone\"")));
+    let spoken = steps("[step.a.speech]\nname = \"b\"\nsay = { en = \"x\" }\nnext = \"end\"");
+    assert!(checked("twilio", &none, Some(&spoken)).is_empty());
+    assert!(checked("bandwidth", &none, Some(&spoken))[0].contains("cannot understand spoken words"));
+    let texted = steps("[step.a.consent]\nabout = \"text-message\"\nsay = { en = \"x\" }\nnext = \"end\"");
+    assert!(checked("bandwidth", &none, Some(&texted)).is_empty());
+    let without = json!({"application_id": null});
+    assert!(checked("bandwidth", &without, Some(&texted))[0].contains("cannot send text messages"));
 }
 
 const BILINGUAL: &str = r#"

@@ -147,3 +147,32 @@ async fn a_sweep_looks_at_what_is_due_alone() {
     house.shared.clock.advance(SignedDuration::from_mins(31));
     assert_eq!(house.works.desk.calls.due().await.unwrap().len(), 1);
 }
+
+const TEXTING: &str = r#"
+start = "consent"
+languages = ["en"]
+[step.consent.consent]
+about = "text-message"
+say = { en = "For a text message press 1." }
+next = "confirm"
+[step.confirm.confirm]
+say = { en = "It is {reference}." }
+next = "end"
+[step.end.goodbye]
+"#;
+
+#[tokio::test]
+async fn i05_a_text_message_needs_a_number_to_go_to() {
+    for phone in phones() {
+        for (number, texted) in [("+14155550134", true), ("anonymous", false)] {
+            let house = Plan::of(&phone).dialogue(TEXTING).build();
+            let rings = phone.says_also("rings", &[], &json!({phone.text("from"): number}));
+            let (_, asks) = house.tell_saying(&rings, None).await;
+            house.presses("1", &super::reading::Reading::of(&phone, &asks)).await;
+            let contact = house.contacts().remove(0);
+            let texted = texted && !phone.value["texted"].is_null();
+            assert_eq!(contact.acknowledges_inline, !texted, "{} {number}", phone.provider);
+            assert!(contact.no_acknowledgment.is_empty(), "{} {number}", phone.provider);
+        }
+    }
+}

@@ -111,6 +111,7 @@ fn house() -> House {
         dialogue: hotline(),
         dialect,
         policy: Policy { missed: true, abandoned: true, anonymous: true },
+        texts: false,
         intake: intake.clone(),
         calls,
         clock: Arc::clone(&clock),
