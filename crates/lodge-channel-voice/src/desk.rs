@@ -60,6 +60,15 @@ impl Desk {
                 let given = given.clone();
                 return self.give(facts, given).await;
             }
+            if self.dialect.manner() == Manner::Orders && !gone && number.is_some_and(|n| n != kept.call.turn)
+            {
+                // The call went on meanwhile, and nobody waits for an answer: orders now would be spoken into its midst.
+                let given = Given { to: digest.to_owned(), answer: String::new(), done: true };
+                if self.keep(&mut kept, version, &given).await? {
+                    return self.give(facts, given).await;
+                }
+                continue;
+            }
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
             let turn = self.step(&mut kept, input, gone).await?;
@@ -75,14 +84,42 @@ impl Desk {
             // Who is gone is ordered nothing.
             let done = gone || self.dialect.manner() != Manner::Orders;
             let given = Given { to: digest.to_owned(), answer, done };
-            if kept.answers.len() < MOST_ANSWERS {
-                kept.answers.push(given.clone());
-            }
-            if self.calls.save(&mut kept, version).await? {
+            if self.keep(&mut kept, version, &given).await? {
                 return self.give(facts, given).await;
             }
         }
         Err(Refusal::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Orders that go on within a turn, as long as the call is in it.
+    async fn follow(
+        &self,
+        facts: &Facts,
+        (number, orders): (Option<u32>, &str),
+        digest: &str,
+    ) -> Result<Answer, Refusal> {
+        for _ in 0..TRIES {
+            let (mut kept, version) = self.calls.load(facts, &self.dialogue).await?;
+            if let Some(given) = kept.answers.iter().find(|given| given.to == digest) {
+                let given = given.clone();
+                return self.give(facts, given).await;
+            }
+            let stale = number.is_some_and(|number| number != kept.call.turn);
+            let answer = if stale { String::new() } else { orders.to_owned() };
+            let given = Given { to: digest.to_owned(), answer, done: stale };
+            if self.keep(&mut kept, version, &given).await? {
+                return self.give(facts, given).await;
+            }
+        }
+        Err(Refusal::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Whether the call was saved, with what was given last.
+    async fn keep(&self, kept: &mut Kept, version: u64, given: &Given) -> Result<bool, Refusal> {
+        if kept.answers.len() < MOST_ANSWERS {
+            kept.answers.push(given.clone());
+        }
+        self.calls.save(kept, version).await
     }
 
     /// Gives an answer: as a document, or by carrying its orders out where nobody did yet.
@@ -167,9 +204,14 @@ impl Desk {
         };
         let mut answer = None;
         for event in events {
+            let digest = || HEXLOWER.encode(&self.dialect.sameness(request)[..16]);
             match event {
+                Event::Orders { number, orders } => {
+                    let digest = format!("{}/orders", digest());
+                    answer = Some(self.follow(&facts, (number, &orders), &digest).await?);
+                }
                 Event::Turn { number, input, gone } => {
-                    let digest = HEXLOWER.encode(&self.dialect.sameness(request)[..16]);
+                    let digest = digest();
                     answer = Some(self.turn(&facts, (number, &input, gone), &digest).await?);
                 }
                 Event::Ended { status, seconds } => self.last(&facts, &status, seconds).await?,
@@ -205,7 +247,7 @@ impl Desk {
                 }));
                 self.supplement(facts, SupplementKind::Transcript, &source, details).await
             }
-            Event::Turn { .. } | Event::Ended { .. } => Ok(()),
+            Event::Turn { .. } | Event::Orders { .. } | Event::Ended { .. } => Ok(()),
         }
     }
 }

@@ -125,6 +125,13 @@ pub(crate) enum Event {
         /// The caller is gone.
         gone: bool,
     },
+    /// What was waited for within a turn happened, and these orders go out now, once; without a turn before there is any.
+    Orders {
+        /// The turn that they are part of.
+        number: Option<u32>,
+        /// What [`Dialect::order`] takes.
+        orders: String,
+    },
     /// The call is over.
     Ended {
         /// The provider's word for how.

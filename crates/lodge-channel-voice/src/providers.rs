@@ -5,6 +5,7 @@ mod jambonz;
 mod plivo;
 mod signalwire;
 mod telnyx;
+mod telnyx_call_control;
 mod twilio;
 mod twiml;
 mod vonage;

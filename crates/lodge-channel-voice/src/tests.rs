@@ -5,6 +5,7 @@ mod answers;
 mod attacks;
 mod callbacks;
 mod calls;
+mod commands;
 mod dialogues;
 mod hangups;
 mod orders;

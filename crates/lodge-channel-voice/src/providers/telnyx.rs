@@ -1,7 +1,8 @@
-//! Telnyx by TeXML: Twilio's forms and documents in Telnyx's own spelling, each request signed with Ed25519 over its time and
-//! its very bytes. Recordings lie at addresses that are good for ten minutes and ask for no login.
+//! Telnyx: each request signed with Ed25519 over its time and its very bytes. By TeXML it speaks Twilio's forms and documents in
+//! a spelling of its own; by Call Control, see [`super::telnyx_call_control`]. Recordings lie at addresses that are good for ten minutes and ask for no login.
 
-use super::twiml::{Compatible, Flavour, Rest};
+use super::telnyx_call_control::CallControl;
+use super::twiml::{Compatible, Flavour, Rest, Verify};
 use crate::config::{Shared, table};
 use crate::dialect::{Capabilities, Dialect, Held, Settings, TextMessage};
 use crate::networks::plain_id;
@@ -41,6 +42,8 @@ pub enum TelnyxStyle {
     /// By TeXML documents.
     #[default]
     Texml,
+    /// By events, and commands to its API.
+    CallControl,
 }
 
 table! {
@@ -50,7 +53,7 @@ table! {
         pub public_key: Secrets,
         /// The key for calls to Telnyx: text messages, and recordings that are deleted.
         pub api_key: Secret,
-        /// How Telnyx is spoken with: `texml` for a TeXML application.
+        /// How Telnyx is spoken with: `texml` for a TeXML application, `call-control` for one of the Voice API.
         #[serde(default)]
         pub style: TelnyxStyle,
     }
@@ -72,7 +75,17 @@ impl Settings for TelnyxSettings {
             || Problem::new("public_key", "it is no Ed25519 key in base64", "copy it from the portal");
         let key = Ed25519Key::base64(texts.iter().map(ExposeSecret::expose_secret)).ok_or_else(wrong)?;
         let login = Credentials::Bearer(secret("api_key", &self.api_key, context)?);
-        let TelnyxStyle::Texml = self.style;
+        let api = Api { login, outward: Outward::new(API, HOSTS, self.common().api_base)? };
+        let verify: Verify = Box::new(move |request, now| {
+            let time = request.header("telnyx-timestamp");
+            fresh(time, now)?;
+            let candidates = Candidates::base64(64, request.header("telnyx-signature-ed25519"));
+            let parts = [time.unwrap_or_default().as_bytes(), b"|", request.signed_body()];
+            key.verify(request, &parts, &candidates)
+        });
+        if self.style == TelnyxStyle::CallControl {
+            return Ok(Arc::new(CallControl { verify, api }));
+        }
         Ok(Arc::new(Compatible {
             flavour: Flavour {
                 media_types: &["application/x-www-form-urlencoded", "application/json"],
@@ -82,23 +95,17 @@ impl Settings for TelnyxSettings {
                 transcription: ["transcription", "transcriptionCallback"],
                 speech_timeout: "2",
             },
-            verify: Box::new(move |request, now| {
-                let time = request.header("telnyx-timestamp");
-                fresh(time, now)?;
-                let candidates = Candidates::base64(64, request.header("telnyx-signature-ed25519"));
-                let parts = [time.unwrap_or_default().as_bytes(), b"|", request.signed_body()];
-                key.verify(request, &parts, &candidates)
-            }),
+            verify,
             account: None,
-            rest: Box::new(Api { login, outward: Outward::new(API, HOSTS, self.common().api_base)? }),
+            rest: Box::new(api),
         }))
     }
 }
 
 /// Telnyx's API.
-struct Api {
-    login: Credentials,
-    outward: Outward,
+pub(super) struct Api {
+    pub(super) login: Credentials,
+    pub(super) outward: Outward,
 }
 
 #[async_trait]

@@ -226,11 +226,19 @@ say = {{ en = "Goodbye." }}
     )
 }
 
+/// Puts the words into every field.
+fn everywhere(value: &mut Value, words: &str) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|value| everywhere(value, words)),
+        value => *value = json!(words),
+    }
+}
+
 /// Answers everything, with `words` wherever a caller or their network can put some.
 async fn answered(house: &House, reference: &str, words: &str, consent: &str) -> Vec<Reading> {
     let phone = house.phone();
     let mut also = phone.value["strangers"].clone();
-    also.as_object_mut().unwrap().values_mut().for_each(|value| *value = json!(words));
+    everywhere(&mut also, words);
     let (status, body) = house.tell_saying(&phone.says_also("rings", &[], &also), None).await;
     assert_eq!(status, StatusCode::OK, "{}: {body}", phone.provider);
     let mut all = vec![Reading::of(phone, &body)];

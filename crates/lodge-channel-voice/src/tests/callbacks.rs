@@ -51,6 +51,9 @@ fn event(event: &Event) -> Value {
         Event::Turn { number, input: what, gone } => {
             json!({"turn": number, "did": input(what), "gone": gone})
         }
+        Event::Orders { number, orders } => {
+            json!({"turn": number, "orders": serde_json::from_str::<Value>(orders).unwrap()})
+        }
         Event::Ended { status, seconds } => json!({"ended": status, "seconds": seconds}),
         Event::Recording { id, address, state, seconds } => {
             json!({"recording": id, "at": address, "state": state, "seconds": seconds})

@@ -40,7 +40,7 @@ async fn i01_a_call_is_one_contact_and_hears_its_reference() {
         assert_eq!(said, (Some(phone.call_id()), Some("confirmed")), "{name}");
         let handle = &contact.from.handle;
         assert_eq!((handle.kind, handle.value.as_str()), (HandleKind::Phone, "+14155550134"), "{name}");
-        assert_eq!(contact.address.to_string(), format!("voice/{name}"));
+        assert_eq!(contact.address.to_string(), format!("voice/{}", phone.table()));
         assert!(contact.acknowledges_inline && contact.body.text.contains("technical"), "{name}");
         house.told("completed", &[]).await;
         assert_eq!(house.contacts().len(), 1, "{name}");

@@ -87,7 +87,7 @@ async fn i03_withheld_numbers_are_anonymous_and_settings_say_what_becomes_a_tick
     for phone in phones() {
         for number in withheld(&phone) {
             let name = format!("{} {number:?}", phone.provider);
-            let from = json!({phone.text("from"): number});
+            let from = phone.calling_from(&number);
             let missed = phone.says_also("missed", &[], &from);
             let house = House::of(&phone);
             house.tell_saying(&missed, None).await;
@@ -166,7 +166,7 @@ async fn i05_a_text_message_needs_a_number_to_go_to() {
     for phone in phones() {
         for (number, texted) in [("+14155550134", true), ("anonymous", false)] {
             let house = Plan::of(&phone).dialogue(TEXTING).build();
-            let rings = phone.says_also("rings", &[], &json!({phone.text("from"): number}));
+            let rings = phone.says_also("rings", &[], &phone.calling_from(number));
             let (_, asks) = house.tell_saying(&rings, None).await;
             house.presses("1", &super::reading::Reading::of(&phone, &asks)).await;
             let contact = house.contacts().remove(0);

@@ -32,9 +32,18 @@ pub(super) fn folder(provider: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/voice").join(provider)
 }
 
-/// All providers, each with a phone.
+/// All providers, each with a phone; one that is spoken with in more than one way has more.
 pub(super) fn phones() -> Vec<Phone> {
-    crate::PROVIDERS.iter().map(|provider| Phone::of(provider)).collect()
+    let folders =
+        std::fs::read_dir(folder("")).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = folders.collect();
+    names.sort();
+    let phones: Vec<Phone> = names.iter().map(|name| Phone::of(name)).collect();
+    for provider in crate::PROVIDERS {
+        assert!(phones.iter().any(|phone| phone.provider == *provider), "{provider} has no phone");
+    }
+    assert!(phones.iter().all(|phone| crate::PROVIDERS.contains(&phone.table())), "{names:?}");
+    phones
 }
 
 impl Phone {
@@ -51,6 +60,22 @@ impl Phone {
 
     pub(super) fn is(&self, key: &str) -> bool {
         self.value[key].as_bool().unwrap_or_else(|| panic!("{} has no {key}", self.provider))
+    }
+
+    /// The name of its table.
+    pub(super) fn table(&self) -> &str {
+        self.value["table"].as_str().unwrap_or(&self.provider)
+    }
+
+    /// Whether answers are orders to the provider's API.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.text("documents") == "orders"
+    }
+
+    /// The field that says who calls, with this in it.
+    pub(super) fn calling_from(&self, number: &str) -> Value {
+        let path = self.text("from").rsplit('.');
+        path.fold(Value::from(number), |value, name| serde_json::json!({name: value}))
     }
 
     /// The id of the call, as callbacks name it.

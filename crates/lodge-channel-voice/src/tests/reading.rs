@@ -64,6 +64,26 @@ fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
     all
 }
 
+/// The commands of orders; a gather that speaks first is both.
+fn orders(whole: &str) -> Vec<Verb> {
+    let plan: Value = serde_json::from_str(whole).unwrap_or_else(|error| panic!("{error}: {whole}"));
+    let mut verbs = Vec::new();
+    for verb in json(&plan["steps"].to_string(), "command") {
+        if let Some(how) = verb.name.strip_prefix("gather_using_") {
+            let inner = |name: &str, text: &str| Verb {
+                name: name.to_owned(),
+                attributes: BTreeMap::new(),
+                text: text.to_owned(),
+                depth: verb.depth + 1,
+            };
+            let first = if how == "speak" { "speak" } else { "playback_start" };
+            verbs.extend([inner(first, &verb.text), inner("gather", "")]);
+        }
+        verbs.push(verb);
+    }
+    verbs
+}
+
 fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {
@@ -143,6 +163,7 @@ impl Reading {
         let mut verbs = match phone.text("documents") {
             "xml" => xml(whole),
             "json" => json(whole, phone.text("verb")),
+            "orders" => orders(whole),
             other => panic!("nobody reads {other}"),
         };
         for verb in &verbs {

@@ -9,8 +9,9 @@ use crate::door::Works;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
+use data_encoding::{BASE64, HEXLOWER};
 use lodge_channel::net::TcpConnector;
-use lodge_channel::webhook::{Desk as WebhookDesk, Provider};
+use lodge_channel::webhook::{Desk as WebhookDesk, Provider, Unverified};
 use lodge_channel::{Context, FileLinks, Secret, SecretError, SecretSource};
 use lodge_domain::ports::{Clock, InboxState, Intake};
 use lodge_domain::{
@@ -62,6 +63,17 @@ pub(super) fn hotline() -> Dialogue {
     dialogue::read(dialogue::HOTLINE).unwrap()
 }
 
+/// The address of an API that takes every order.
+fn takes_all() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(|| async { axum::Json(json!({"data": {"result": "ok"}})) });
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
 /// What a house is built of.
 pub(super) struct Plan {
     pub(super) phone: Phone,
@@ -110,7 +122,7 @@ impl Plan {
         let all = table.as_object_mut().unwrap();
         all.insert("api_base".to_owned(), json!(self.api));
         all.extend(self.extra.as_object().unwrap().clone());
-        serde_json::from_value(json!({&*self.phone.provider: table})).unwrap()
+        serde_json::from_value(json!({self.phone.table(): table})).unwrap()
     }
 
     pub(super) fn build(self) -> House {
@@ -125,7 +137,10 @@ impl Plan {
         })
     }
 
-    pub(super) fn over(self, shared: &Shared) -> House {
+    pub(super) fn over(mut self, shared: &Shared) -> House {
+        if self.phone.is_ordered() && self.api == NOWHERE {
+            self.api = takes_all();
+        }
         let Shared { state, blobs, intake, clock } = shared;
         let settings = self.settings();
         let signing = self.phone.text("signing").to_owned();
@@ -251,12 +266,56 @@ impl House {
     }
 
     pub(super) async fn tell_saying(&self, saying: &Saying, after: Option<&Reading>) -> (StatusCode, String) {
+        if self.phone().is_ordered() {
+            return self.tell_for_orders(saying, after).await;
+        }
         let below = match (saying.place.as_str(), after) {
             ("turn" | "none", Some(after)) => after.address(&saying.place),
             ("turn" | "none", None) => panic!("nobody gave an address yet"),
             (place, _) => place.to_owned(),
         };
         self.post(&below, &saying.body).await
+    }
+
+    /// The same of a provider that tells everything at one address, and gives back which turn it answers. In place of a body
+    /// these are the orders that it was answered with.
+    async fn tell_for_orders(&self, saying: &Saying, after: Option<&Reading>) -> (StatusCode, String) {
+        let turn = match (saying.place.as_str(), after) {
+            ("turn" | "none", Some(after)) => {
+                let plan: Value = serde_json::from_str(&after.whole).unwrap();
+                plan["turn"].to_string()
+            }
+            (place, _) => place.split('/').nth(1).unwrap_or("0").to_owned(),
+        };
+        let body = String::from_utf8(saying.body.clone()).unwrap().replace("{turn}", &turn);
+        let mut told: Value = serde_json::from_str(&body).unwrap();
+        let state = told.pointer_mut("/data/payload/client_state");
+        for state in state.into_iter().filter(|state| state.is_object()) {
+            state["turn"] = serde_json::from_str(&turn).unwrap();
+            *state = json!(BASE64.encode(state.to_string().as_bytes()));
+        }
+        let body = told.to_string().into_bytes();
+        let (status, nothing) = self.post("", &body).await;
+        assert!(nothing.is_empty() || !status.is_success(), "{nothing}");
+        (status, self.ordered(&body).await)
+    }
+
+    /// The orders that were given to a callback.
+    async fn ordered(&self, body: &[u8]) -> String {
+        let mut request = Request::post("/hooks/page");
+        for (name, value) in self.headers("/hooks/page", body) {
+            request = request.header(name, value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let request = Unverified::new(parts.method, "/hooks/page", "", Some(PUBLIC), parts.headers)
+            .with_body(body.to_vec().into());
+        let desk = &self.works.desk;
+        let verified = desk.verify(&request, self.shared.clock.now()).unwrap();
+        let digest = HEXLOWER.encode(&desk.dialect.sameness(&verified)[..16]);
+        let known = desk.calls.known(self.phone().call_id()).await.unwrap();
+        let answers = known.map(|(kept, _)| kept.answers).unwrap_or_default();
+        let given = answers.into_iter().find(|given| given.to == digest);
+        given.map(|given| given.answer).unwrap_or_default()
     }
 
     /// The same where the call goes on.
