@@ -99,23 +99,28 @@ pub(super) struct Paced<S> {
     socket: S,
     pace: Arc<Pace>,
     write_stall: Duration,
-    read_timer: Pin<Box<Sleep>>,
+    read_timer: Option<Pin<Box<Sleep>>>,
     write_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Paced<S> {
     pub(super) fn new(socket: S, pace: Arc<Pace>, write_stall: Duration) -> Self {
-        let read_timer = Box::pin(tokio::time::sleep_until(pace.deadline().unwrap_or_else(Instant::now)));
-        Self { socket, pace, write_stall, read_timer, write_timer: None }
+        Self { socket, pace, write_stall, read_timer: None, write_timer: None }
     }
 
     /// Fails once the deadline of what is being read is over.
     fn poll_read_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Some(deadline) = self.pace.deadline() else { return Poll::Pending };
-        if self.read_timer.deadline() != deadline {
-            self.read_timer.as_mut().reset(deadline);
+        let Some(deadline) = self.pace.deadline() else {
+            // A timer wakes the task that asked last, and keeps its memory: after an upgrade that of the whole
+            // connection, seven kilobytes for each idle chat.
+            self.read_timer = None;
+            return Poll::Pending;
+        };
+        let timer = self.read_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
-        ready!(self.read_timer.as_mut().poll(cx));
+        ready!(timer.as_mut().poll(cx));
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer sends too slowly"))
     }
 
