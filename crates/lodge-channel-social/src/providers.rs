@@ -1,9 +1,11 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
+mod bluesky;
 mod discord;
 mod facebook;
 mod instagram;
 mod line;
+mod mastodon;
 mod messenger;
 mod meta;
 mod meta_messaging;
@@ -75,6 +77,10 @@ providers! {
     "teams" teams::Teams,
     /// Direct messages and mentions of an X account.
     "x" x::X,
+    /// Mentions of an account on Mastodon, public and direct.
+    "mastodon" mastodon::Mastodon,
+    /// Mentions of an account on Bluesky, and its conversations.
+    "bluesky" bluesky::Bluesky,
     /// A LINE official account.
     "line" line::Line,
     /// A Viber bot.

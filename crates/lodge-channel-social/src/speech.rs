@@ -1,6 +1,7 @@
 //! What a provider's file provides: how to read its bodies, and how to speak with it.
 
 use crate::heard::{Heard, Media};
+use crate::watch::Watch;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -66,6 +67,11 @@ pub(crate) trait Settings: Send + Sync {
     /// Our account's address there, for siblings and operators.
     fn account(&self) -> Option<String> {
         None
+    }
+
+    /// Why what they say about their people is believed.
+    fn vouches(&self) -> &'static str {
+        "verified webhook"
     }
 
     /// What a body says. Pure, and never fails: what is not understood is [`Heard::Strange`].
@@ -147,7 +153,15 @@ pub(crate) trait Speech: Send + Sync {
     ///
     /// # Errors
     /// [`Forged`] where the provider did not make the request.
-    fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged>;
+    fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {
+        let _ = (request, now);
+        Err(Forged("this provider calls nobody"))
+    }
+
+    /// What looks for news, where the provider calls nobody. Then no request of its own is served.
+    fn watch(self: Arc<Self>) -> Option<Arc<dyn Watch>> {
+        None
+    }
 
     /// The id of a request, where the provider signs one.
     fn id_of(&self, request: &Verified<'_>) -> Option<String> {

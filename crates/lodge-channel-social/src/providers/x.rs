@@ -185,7 +185,7 @@ impl Account {
 }
 
 /// How many links a text may hold: what a client would make one of, and a few more.
-fn links(words: &str) -> usize {
+pub(super) fn links(words: &str) -> usize {
     let dotted = |word: &str| {
         let inner = word.trim_matches(|c: char| !c.is_alphanumeric());
         inner.contains("://") || inner.split('.').count() > 1 && inner.split('.').all(|part| !part.is_empty())
