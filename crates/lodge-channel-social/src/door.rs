@@ -162,6 +162,8 @@ impl Door for SocialSettings {
             speech,
             capabilities: settings.capabilities(),
             long_text: self.long_text,
+            unsendable_files: self.unsendable_files,
+            links: Arc::clone(&context.files),
             outbox: desk.outbox.clone(),
             inbox: context.inbox.clone(),
             blobs: Arc::clone(&context.blobs),

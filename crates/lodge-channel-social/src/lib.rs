@@ -22,7 +22,7 @@ mod speech;
 mod split;
 mod watch;
 
-pub use config::{LongText, SocialSettings};
+pub use config::{LongText, SocialSettings, UnsendableFiles};
 pub use providers::{PROVIDERS, matrix, scratch};
 pub use watch::{Next, WatchError, Watcher};
 

@@ -23,7 +23,7 @@ mod webhook;
 mod whatsapp;
 mod x;
 
-use crate::speech::{Capabilities, Settings, Unit};
+use crate::speech::{Capabilities, FilesOut, Settings, Unit};
 use std::sync::Arc;
 
 macro_rules! providers {
@@ -58,7 +58,7 @@ use lodge_domain::BrandName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::LongText;
+use crate::config::{LongText, UnsendableFiles};
 
 providers! {
     /// Messenger of a Facebook page.
@@ -132,7 +132,11 @@ fn row(name: &str, can: &Capabilities) -> String {
         can.text.0,
         yes(can.public),
         yes(can.files_in),
-        yes(can.files_out),
+        match can.files_out {
+            FilesOut::None => "no",
+            FilesOut::All => "yes",
+            FilesOut::Some(words) => words,
+        },
         can.changes,
         can.receipts,
         yes(can.registers),

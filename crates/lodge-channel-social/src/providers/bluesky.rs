@@ -9,7 +9,7 @@ mod session;
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use crate::watch::Watch;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ const CHAT: &str = "did:web:api.bsky.chat#bsky_chat";
 const LONGEST_POST: usize = 300;
 const LONGEST_MESSAGE: usize = 1000;
 /// The largest picture of a post.
-const LARGEST_PICTURE: usize = 1_000_000;
+const LARGEST_PICTURE: u64 = 1_000_000;
 
 /// What a Bluesky account can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
@@ -43,7 +43,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: true,
     files_in: true,
-    files_out: true,
+    files_out: FilesOut::Some("pictures of posts"),
     changes: "deletions",
     receipts: "none",
     registers: false,
@@ -192,17 +192,20 @@ impl Speech for Account {
         way.get("post").map(|_| (LONGEST_POST, Unit::Characters))
     }
 
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        let picture = media_type.starts_with("image/") && size <= LARGEST_PICTURE;
+        if picture && way.get("post").is_some() { Carries::Bytes } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
         let is_post = outgoing.way.get("post").is_some();
         let (words, embed) = match &outgoing.content {
             Content::Text(words) if is_post => (*words, None),
             Content::Text(words) => return self.message(outgoing.way, words).await,
-            Content::File { media_type, bytes, .. }
-                if is_post && media_type.starts_with("image/") && bytes.len() <= LARGEST_PICTURE =>
-            {
+            Content::File { media_type, bytes, .. } if is_post => {
                 ("", Some(self.picture(media_type, bytes).await?))
             }
-            Content::File { .. } => return Err(no_files()),
+            Content::File { .. } | Content::Link { .. } => return Err(no_files()),
         };
         let now = self.clock.now();
         // Written under a key of our own: written again, it is the same post.

@@ -9,7 +9,7 @@ use super::x::links;
 use crate::heard::{Deleted, Heard, Said};
 use crate::json::text;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use crate::watch::{Look, Watch};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
@@ -45,7 +45,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: true,
     files_in: true,
-    files_out: true,
+    files_out: FilesOut::All,
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
@@ -256,6 +256,7 @@ impl Speech for Account {
             Content::File { name, media_type, bytes } => {
                 (format!("@{acct}"), vec![self.upload(name, media_type, bytes).await?])
             }
+            Content::Link { .. } => return Err(no_files()),
         };
         // To their followers alone is, from us, to them alone: we have other followers.
         let visibility = match text(outgoing.way, "/visibility").as_deref() {

@@ -11,7 +11,7 @@ use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use data_encoding::BASE64;
@@ -48,7 +48,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: true,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "deletions of posts",
     receipts: "read",
     registers: true,

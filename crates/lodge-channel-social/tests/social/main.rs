@@ -3,6 +3,7 @@
 
 mod bluesky;
 mod discord;
+mod files;
 mod fixtures;
 mod incoming;
 mod mastodon;

@@ -40,12 +40,12 @@ impl SecretSource for Secrets {
     }
 }
 
-/// Nobody asks for a link here.
-struct NoFiles;
+/// Links to kept files, unsigned.
+struct Links;
 
-impl FileLinks for NoFiles {
-    fn href(&self, _: &BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
-        None
+impl FileLinks for Links {
+    fn href(&self, _: &BlobRef, name: &str, _: &str, _: Timestamp) -> Option<String> {
+        Some(format!("{PUBLIC_URL}/files/{name}"))
     }
 }
 
@@ -100,7 +100,7 @@ impl Rig {
             state: store.clone(),
             leases: store.clone(),
             timelines: store.clone(),
-            files: Arc::new(NoFiles),
+            files: Arc::new(Links),
             hours: Arc::default(),
             dead_letters: store,
             blobs,
