@@ -14,6 +14,17 @@ pub enum LongText {
     Refuse,
 }
 
+/// What becomes of a file in a reply that the provider does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnsendableFiles {
+    /// The reply is refused, with the reason.
+    #[default]
+    Refuse,
+    /// A link to the file, good for a week, goes out with the words. Whoever reads them can open it.
+    Link,
+}
+
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ #[serde(rename = $name:literal)] $field:ident: $settings:ty),*) => {
         /// A social inbox: one provider's table, and what holds for all of them.
@@ -26,6 +37,9 @@ macro_rules! settings {
             pub acknowledge_public: bool,
             /// What becomes of a reply that is longer than the provider takes: `split` or `refuse`.
             pub long_text: LongText,
+            /// What becomes of a file in a reply that the provider does not take: `refuse`, or `link`, which anybody can open
+            /// who reads it.
+            pub unsendable_files: UnsendableFiles,
             /// Accounts and telephone numbers that are not heard: nothing of theirs is filed or fetched.
             pub blocked: Vec<String>,
             $($(#[doc = $doc])+ #[serde(rename = $name)] pub $field: Option<$settings>,)*

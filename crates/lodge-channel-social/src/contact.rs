@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) inbox: InboxId,
     pub(crate) address: ChannelAddress,
     pub(crate) acknowledge_public: bool,
+    /// Why what it says about its people is believed.
+    pub(crate) vouched_by: &'static str,
 }
 
 /// The way back, as we seal it.
@@ -99,7 +101,7 @@ pub(crate) fn contact(
             name: given.and_then(|given| line(&given)),
             handle: party.clone(),
             assurance: Assurance::Authenticated,
-            evidence: vec!["verified webhook".to_owned()],
+            evidence: vec![place.vouched_by.to_owned()],
         },
         recipients: said.to.iter().map(|to| recipient(to)).collect(),
         introduces,

@@ -78,7 +78,8 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
 }
 
 impl SocialDesk {
-    async fn take(
+    /// What one thing heard becomes; `before` is what the same body said earlier.
+    pub(crate) async fn take(
         &self,
         heard: Heard,
         body: &Bytes,
@@ -140,7 +141,7 @@ impl SocialDesk {
     }
 
     /// The contact of the provider's id: one of the same body, or one of the hallway's.
-    async fn known(&self, id: &str, before: &[Inbound]) -> Result<Option<EnvelopeId>, Refusal> {
+    pub(crate) async fn known(&self, id: &str, before: &[Inbound]) -> Result<Option<EnvelopeId>, Refusal> {
         let same = before.iter().find_map(|item| match item {
             Inbound::Contact(contact) if contact.dedupe.source == id => Some(contact),
             _ => None,

@@ -8,6 +8,7 @@ use crate::names::Names;
 use crate::outbox::Outbox;
 use crate::replier::SocialReplier;
 use crate::speech::{Settings, Speech};
+use crate::watch::{self, Watcher};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lodge_channel::fetch::MediaClient;
@@ -44,7 +45,8 @@ impl SocialSettings {
 
     fn place(&self, context: &Context) -> Place {
         let inbox = context.inbox.clone();
-        Place { inbox, address: self.address(), acknowledge_public: self.acknowledge_public }
+        let vouched_by = self.chosen().map_or("nothing", |(_, settings)| settings.vouches());
+        Place { inbox, address: self.address(), acknowledge_public: self.acknowledge_public, vouched_by }
     }
 
     fn desk(
@@ -79,6 +81,23 @@ impl SocialSettings {
         let (settings, speech) = self.built(context)?;
         Ok(Arc::new(self.desk(context, settings, speech)?))
     }
+
+    /// What looks for the provider's news, where that calls nobody.
+    ///
+    /// # Errors
+    /// As [`Door::build`].
+    pub fn watcher(&self, context: &Context) -> Result<Option<Arc<Watcher>>, BuildError> {
+        let (settings, speech) = self.built(context)?;
+        let desk = Arc::new(self.desk(context, settings, Arc::clone(&speech))?);
+        Ok(watcher(desk, speech))
+    }
+}
+
+fn watcher(desk: Arc<SocialDesk>, speech: Arc<dyn Speech>) -> Option<Arc<Watcher>> {
+    let watch = speech.watch()?;
+    let (name, address) = (desk.context.inbox.name.clone(), desk.place.address.clone());
+    let health = Health::new(name, address, "fetch", Arc::clone(&desk.context.clock));
+    Some(Arc::new(Watcher { desk, watch, health, failures: Mutex::default() }))
 }
 
 fn one_provider(count: usize) -> Problem {
@@ -135,13 +154,16 @@ impl Door for SocialSettings {
 
     fn build(&self, context: Context) -> Result<Parts, BuildError> {
         let (settings, speech) = self.built(&context)?;
-        let desk = self.desk(&context, Arc::clone(&settings), Arc::clone(&speech))?;
+        let desk = Arc::new(self.desk(&context, Arc::clone(&settings), Arc::clone(&speech))?);
+        let watcher = watcher(Arc::clone(&desk), Arc::clone(&speech));
         let clock = Arc::clone(&context.clock);
         let health = Health::new(context.inbox.name.clone(), self.address(), "send", Arc::clone(&clock));
         let replier = SocialReplier {
             speech,
             capabilities: settings.capabilities(),
             long_text: self.long_text,
+            unsendable_files: self.unsendable_files,
+            links: Arc::clone(&context.files),
             outbox: desk.outbox.clone(),
             inbox: context.inbox.clone(),
             blobs: Arc::clone(&context.blobs),
@@ -149,15 +171,17 @@ impl Door for SocialSettings {
             health: Arc::clone(&health),
             still_until: Mutex::new(None),
         };
-        let late = task(Arc::clone(&desk.fetcher));
+        let mut tasks = vec![task(Arc::clone(&desk.fetcher))];
         let (name, intake) = (context.inbox.name.clone(), Arc::clone(&context.intake));
-        let desk = Desk::new(name, context.public_url.clone(), Arc::new(desk), intake, clock);
-        Ok(Parts {
-            tasks: vec![late],
-            routes: Some(routes(desk)),
-            replier: Some(Arc::new(replier)),
-            health: vec![health],
-        })
+        let (mut served, mut health) = (None, vec![health]);
+        match watcher {
+            Some(watcher) => {
+                health.push(Arc::clone(&watcher.health));
+                tasks.push(watch::task(watcher));
+            }
+            None => served = Some(routes(Desk::new(name, context.public_url, desk, intake, clock))),
+        }
+        Ok(Parts { tasks, routes: served, replier: Some(Arc::new(replier)), health })
     }
 
     fn importer(&self, context: Context) -> Result<Option<Arc<dyn Importer>>, BuildError> {

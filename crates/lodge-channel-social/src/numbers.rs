@@ -49,6 +49,13 @@ pub(crate) fn hush(said: &mut Said) {
     }
 }
 
+/// Whether carriers take a file of this kind with a message.
+pub(crate) fn mms(media_type: &str) -> bool {
+    let family = media_type.split('/').next().unwrap_or_default();
+    matches!(family, "image" | "audio" | "video")
+        || matches!(media_type, "application/pdf" | "text/vcard" | "text/calendar")
+}
+
 /// The longest text message by its alphabet: one character outside of the small one makes all of them large.
 pub(crate) fn longest(words: &str, small: usize, large: usize) -> (usize, Unit) {
     // Of GSM 03.38 what is one septet long.

@@ -1,9 +1,11 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
+mod bluesky;
 mod discord;
 mod facebook;
 mod instagram;
 mod line;
+mod mastodon;
 mod messenger;
 mod meta;
 mod meta_messaging;
@@ -21,7 +23,7 @@ mod webhook;
 mod whatsapp;
 mod x;
 
-use crate::speech::{Capabilities, Settings, Unit};
+use crate::speech::{Capabilities, FilesOut, Settings, Unit};
 use std::sync::Arc;
 
 macro_rules! providers {
@@ -56,7 +58,7 @@ use lodge_domain::BrandName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::LongText;
+use crate::config::{LongText, UnsendableFiles};
 
 providers! {
     /// Messenger of a Facebook page.
@@ -75,6 +77,10 @@ providers! {
     "teams" teams::Teams,
     /// Direct messages and mentions of an X account.
     "x" x::X,
+    /// Mentions of an account on Mastodon, public and direct.
+    "mastodon" mastodon::Mastodon,
+    /// Mentions of an account on Bluesky, and its conversations.
+    "bluesky" bluesky::Bluesky,
     /// A LINE official account.
     "line" line::Line,
     /// A Viber bot.
@@ -126,7 +132,11 @@ fn row(name: &str, can: &Capabilities) -> String {
         can.text.0,
         yes(can.public),
         yes(can.files_in),
-        yes(can.files_out),
+        match can.files_out {
+            FilesOut::None => "no",
+            FilesOut::All => "yes",
+            FilesOut::Some(words) => words,
+        },
         can.changes,
         can.receipts,
         yes(can.registers),

@@ -1,15 +1,17 @@
 //! The way back: within the provider's limits or refused with the reason, never cut (F05), never outside of its window
 //! (F04), each part once.
 
-use crate::config::LongText;
+use crate::config::{LongText, UnsendableFiles};
 use crate::contact::{Way, key};
 use crate::outbox::{Entry, Outbox};
-use crate::speech::{Capabilities, Content, Outgoing, Speech};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, no_files};
 use crate::split::{MOST_PARTS, measure, split};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::Health;
-use lodge_domain::delivery::{Announced, OutboundMessage, OutboundState, RecipientState, Sent};
+use lodge_channel::{FileLinks, Health};
+use lodge_domain::delivery::{
+    Announced, OutboundAttachment, OutboundMessage, OutboundState, RecipientState, Sent,
+};
 use lodge_domain::ports::{BlobError, Blobs, Clock, Replier};
 use lodge_domain::{DeliveryError, Disposition, InboxId, PartyHandle, ReturnPath, TraceKey};
 use serde_json::json;
@@ -20,6 +22,8 @@ pub(crate) struct SocialReplier {
     pub(crate) speech: Arc<dyn Speech>,
     pub(crate) capabilities: Capabilities,
     pub(crate) long_text: LongText,
+    pub(crate) unsendable_files: UnsendableFiles,
+    pub(crate) links: Arc<dyn FileLinks>,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: InboxId,
     pub(crate) blobs: Arc<dyn Blobs>,
@@ -29,23 +33,67 @@ pub(crate) struct SocialReplier {
     pub(crate) still_until: Mutex<Option<Timestamp>>,
 }
 
+/// How long a link in a reply is good.
+const LINK_LIVES: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What a message becomes: its words, with links to files that do not go otherwise, and the files that go, each by how.
+struct Plan<'m> {
+    text: String,
+    files: Vec<(&'m OutboundAttachment, Carries)>,
+}
+
 fn never(message: impl Into<String>) -> DeliveryError {
     DeliveryError::new(Disposition::Never, message)
 }
 
 impl SocialReplier {
-    /// What is sent, in order: the words in parts, then the files.
-    fn words(&self, message: &OutboundMessage, way: &Way) -> Result<Vec<String>, DeliveryError> {
-        let (limit, unit) = self.speech.limit(&way.to, &message.text).unwrap_or(self.capabilities.text);
-        let length = measure(&message.text, unit);
+    fn link(&self, file: &OutboundAttachment) -> Result<String, DeliveryError> {
+        let expires = self.clock.now().checked_add(LINK_LIVES).unwrap_or(Timestamp::MAX);
+        let href = self.links.href(&file.blob, &file.name, &file.media_type, expires);
+        href.ok_or_else(|| never("make a link to a file: set `[server] public_url`"))
+    }
+
+    /// How each file goes; what does not go is refused, or becomes a link, and is never left out.
+    fn plan<'m>(&self, message: &'m OutboundMessage, way: &Way) -> Result<Plan<'m>, DeliveryError> {
+        let mut plan = Plan { text: message.text.clone(), files: Vec::new() };
+        for file in &message.attachments {
+            let carries = match self.capabilities.files_out {
+                FilesOut::All => Carries::Bytes,
+                FilesOut::Some(_) => self.speech.carries(&way.to, &file.media_type, file.blob.size),
+                FilesOut::None => Carries::Not,
+            };
+            match (carries, self.unsendable_files) {
+                (Carries::Not, UnsendableFiles::Refuse) => {
+                    let takes = match self.capabilities.files_out {
+                        FilesOut::Some(words) => format!("this provider takes {words}"),
+                        _ => "this provider takes none".to_owned(),
+                    };
+                    return Err(
+                        no_files().detail(format!("{takes}; unsendable_files = \"link\" sends a link"))
+                    );
+                }
+                (Carries::Not, UnsendableFiles::Link) => {
+                    let line = format!("{}: {}", file.name, self.link(file)?);
+                    plan.text = format!("{}\n\n{line}", plan.text).trim_start().to_owned();
+                }
+                _ => plan.files.push((file, carries)),
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The words in parts, within the limit.
+    fn words(&self, plan: &Plan<'_>, way: &Way) -> Result<Vec<String>, DeliveryError> {
+        let (limit, unit) = self.speech.limit(&way.to, &plan.text).unwrap_or(self.capabilities.text);
+        let length = measure(&plan.text, unit);
         if length > limit && self.long_text == LongText::Refuse {
             return Err(never(format!("send a text of {length} where {limit} is the most: shorten it")));
         }
-        let parts = split(&message.text, limit, unit);
+        let parts = split(&plan.text, limit, unit);
         if parts.len() > MOST_PARTS {
             return Err(never(format!("send a text of {length}: more than {MOST_PARTS} parts of {limit}")));
         }
-        if parts.is_empty() && message.attachments.is_empty() {
+        if parts.is_empty() && plan.files.is_empty() {
             return Err(never("send nothing: the text is empty"));
         }
         Ok(parts)
@@ -102,24 +150,32 @@ impl Replier for SocialReplier {
             .map_err(|_| never("read the way back, which another version sealed"))?;
         let now = self.clock.now();
         self.within_window(&way, now)?;
-        let words = self.words(message, &way)?;
-        if !message.attachments.is_empty() && !self.capabilities.files_out {
-            return Err(crate::speech::no_files());
-        }
+        let plan = self.plan(message, &way)?;
+        let words = self.words(&plan, &way)?;
         self.still(now)?;
         let unreadable = |error: lodge_domain::ports::StoreError| {
             DeliveryError::later(format!("look up what went out: {error}")).unanswered()
         };
         let before = self.outbox.to(&way.party).await.map_err(unreadable)?;
         let mut done: Vec<Entry> = before.into_iter().filter(|entry| entry.about == message.id).collect();
-        for part in 0..words.len() + message.attachments.len() {
+        for part in 0..words.len() + plan.files.len() {
             if done.iter().any(|entry| entry.part == part) {
                 continue;
             }
-            let file = part.checked_sub(words.len()).and_then(|at| message.attachments.get(at));
+            let file = part.checked_sub(words.len()).and_then(|at| plan.files.get(at));
+            let href = match file {
+                Some((file, Carries::Link)) => self.link(file)?,
+                _ => String::new(),
+            };
             let content = match (words.get(part), file) {
                 (Some(words), _) => Content::Text(words),
-                (None, Some(file)) => Content::File {
+                (None, Some((file, Carries::Link))) => Content::Link {
+                    name: &file.name,
+                    media_type: &file.media_type,
+                    size: file.blob.size,
+                    href: &href,
+                },
+                (None, Some((file, _))) => Content::File {
                     name: &file.name,
                     media_type: &file.media_type,
                     bytes: self.bytes(&file.blob).await?,

@@ -1,6 +1,7 @@
 //! What a provider's file provides: how to read its bodies, and how to speak with it.
 
 use crate::heard::{Heard, Media};
+use crate::watch::Watch;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -27,6 +28,28 @@ pub(crate) enum Unit {
     Weighted,
 }
 
+/// Which files a provider takes from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FilesOut {
+    /// None.
+    None,
+    /// Any; some may still be refused there.
+    All,
+    /// Those that [`Speech::carries`] names; in words.
+    Some(&'static str),
+}
+
+/// How a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Its bytes are handed over.
+    Bytes,
+    /// The provider fetches it by a link.
+    Link,
+    /// Not at all.
+    Not,
+}
+
 /// What a provider can do; the matrix in the documentation is made of this.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capabilities {
@@ -40,8 +63,8 @@ pub(crate) struct Capabilities {
     pub(crate) public: bool,
     /// Whether files come in.
     pub(crate) files_in: bool,
-    /// Whether files go out.
-    pub(crate) files_out: bool,
+    /// Which files go out.
+    pub(crate) files_out: FilesOut,
     /// Whether it tells of edits and deletions.
     pub(crate) changes: &'static str,
     /// Whether it tells how what we sent fares.
@@ -66,6 +89,11 @@ pub(crate) trait Settings: Send + Sync {
     /// Our account's address there, for siblings and operators.
     fn account(&self) -> Option<String> {
         None
+    }
+
+    /// Why what they say about their people is believed.
+    fn vouches(&self) -> &'static str {
+        "verified webhook"
     }
 
     /// What a body says. Pure, and never fails: what is not understood is [`Heard::Strange`].
@@ -113,6 +141,17 @@ pub(crate) enum Content<'a> {
         /// Its bytes.
         bytes: Bytes,
     },
+    /// A file that the provider fetches.
+    Link {
+        /// Its name.
+        name: &'a str,
+        /// Its media type.
+        media_type: &'a str,
+        /// Its length in bytes.
+        size: u64,
+        /// Where it is, for a week.
+        href: &'a str,
+    },
 }
 
 /// Speaks with a provider.
@@ -147,7 +186,15 @@ pub(crate) trait Speech: Send + Sync {
     ///
     /// # Errors
     /// [`Forged`] where the provider did not make the request.
-    fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged>;
+    fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {
+        let _ = (request, now);
+        Err(Forged("this provider calls nobody"))
+    }
+
+    /// What looks for news, where the provider calls nobody. Then no request of its own is served.
+    fn watch(self: Arc<Self>) -> Option<Arc<dyn Watch>> {
+        None
+    }
 
     /// The id of a request, where the provider signs one.
     fn id_of(&self, request: &Verified<'_>) -> Option<String> {
@@ -175,6 +222,12 @@ pub(crate) trait Speech: Send + Sync {
     fn limit(&self, way: &Value, words: &str) -> Option<(usize, Unit)> {
         let _ = (way, words);
         None
+    }
+
+    /// How a file goes this way, where only some files go.
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        let _ = (way, media_type, size);
+        Carries::Not
     }
 
     /// Sends one part; the id that the provider gives it, where it gives one.

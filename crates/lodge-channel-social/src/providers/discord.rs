@@ -10,7 +10,7 @@ use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER;
@@ -30,6 +30,8 @@ use std::sync::Arc;
 use url::Url;
 
 const API: &str = "https://discord.com/api/v10";
+/// The largest file of a message.
+const LARGEST_FILE: u64 = 10 * 1024 * 1024;
 /// Only the person whom it is for can see it.
 const FOR_THEM_ALONE: u64 = 64;
 
@@ -41,7 +43,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::Some("up to 10 MiB"),
     changes: "none",
     receipts: "none",
     registers: true,
@@ -156,6 +158,15 @@ fn nonce(outgoing: &Outgoing<'_>) -> String {
     HEXLOWER.encode(&digest[..12])
 }
 
+/// The words of one part; a file has none.
+fn words<'a>(outgoing: &Outgoing<'a>) -> Result<&'a str, DeliveryError> {
+    match outgoing.content {
+        Content::Text(words) => Ok(words),
+        Content::File { .. } => Ok(""),
+        Content::Link { .. } => Err(no_files()),
+    }
+}
+
 impl Application {
     async fn call(
         &self,
@@ -168,8 +179,30 @@ impl Application {
         self.api.call(ApiCall { method, path, credentials, headers: Vec::new(), body }).await
     }
 
+    /// Posts a message, with its file where it has one.
+    async fn post(
+        &self,
+        path: &str,
+        credentials: &Credentials,
+        body: &Value,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<ApiAnswer, DeliveryError> {
+        let Content::File { name, media_type, bytes } = &outgoing.content else {
+            return self.call(Method::POST, path, credentials, body).await;
+        };
+        let body = ApiBody::File {
+            fields: vec![("payload_json".to_owned(), body.to_string())],
+            field: "files[0]".to_owned(),
+            name: (*name).to_owned(),
+            media_type: (*media_type).to_owned(),
+            bytes: bytes.clone(),
+        };
+        self.api.call(ApiCall { method: Method::POST, path, credentials, headers: Vec::new(), body }).await
+    }
+
     /// Follows up on an interaction; `None` where its token has died.
-    async fn follow_up(&self, way: &Value, words: &str) -> Result<Option<ApiAnswer>, DeliveryError> {
+    async fn follow_up(&self, outgoing: &Outgoing<'_>) -> Result<Option<ApiAnswer>, DeliveryError> {
+        let way = outgoing.way;
         let until = text(way, "/until").and_then(|until| until.parse::<Timestamp>().ok());
         let (Some(token), Some(application), true) =
             (text(way, "/token"), text(way, "/application"), until > Some(self.clock.now()))
@@ -178,11 +211,11 @@ impl Application {
         };
         let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let path = format!("webhooks/{}/{}", escaped(&application), escaped(&token));
-        let mut body = json!({"content": words, "allowed_mentions": {"parse": []}});
+        let mut body = json!({"content": words(outgoing)?, "allowed_mentions": {"parse": []}});
         if crate::json::is(way, "/guild") {
             body["flags"] = json!(FOR_THEM_ALONE);
         }
-        let answer = self.call(Method::POST, &path, &Credentials::None, &body).await?;
+        let answer = self.post(&path, &Credentials::None, &body, outgoing).await?;
         // Unknown or dead tokens answer so: the bot's own message is what is left.
         if matches!(answer.status, 401 | 403 | 404) { Ok(None) } else { Ok(Some(answer)) }
     }
@@ -195,7 +228,7 @@ impl Application {
         channel.ok_or_else(|| failure(&answer))
     }
 
-    async fn by_bot(&self, outgoing: &Outgoing<'_>, words: &str) -> Result<ApiAnswer, DeliveryError> {
+    async fn by_bot(&self, outgoing: &Outgoing<'_>) -> Result<ApiAnswer, DeliveryError> {
         let way = outgoing.way;
         let user = text(way, "/user").unwrap_or_default();
         let among_others = crate::json::is(way, "/guild");
@@ -204,6 +237,7 @@ impl Application {
             Some(channel) => (channel, among_others),
             None => (self.direct(&user).await?, false),
         };
+        let words = words(outgoing)?;
         let content = if named { format!("<@{user}> {words}") } else { words.to_owned() };
         let mentions = if named { json!({"users": [user]}) } else { json!({"parse": []}) };
         let body = json!({
@@ -213,7 +247,7 @@ impl Application {
             "enforce_nonce": true,
         });
         let path = format!("channels/{}/messages", utf8_percent_encode(&channel, NON_ALPHANUMERIC));
-        self.call(Method::POST, &path, &self.bot, &body).await
+        self.post(&path, &self.bot, &body, outgoing).await
     }
 }
 
@@ -248,11 +282,14 @@ impl Speech for Application {
         }
     }
 
+    fn carries(&self, _: &Value, _: &str, size: u64) -> Carries {
+        if size <= LARGEST_FILE { Carries::Bytes } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
-        let answer = match self.follow_up(outgoing.way, words).await? {
+        let answer = match self.follow_up(outgoing).await? {
             Some(answer) => answer,
-            None => self.by_bot(outgoing, words).await?,
+            None => self.by_bot(outgoing).await?,
         };
         if answer.is_success() { Ok(answer.text("/id")) } else { Err(failure(&answer)) }
     }

@@ -4,7 +4,7 @@ pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta, envelope};
 use crate::heard::{Deleted, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, MediaPolicy};
@@ -24,7 +24,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: true,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "edits, deletions",
     receipts: "none",
     registers: false,

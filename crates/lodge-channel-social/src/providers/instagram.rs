@@ -5,7 +5,7 @@ use super::meta::{Graph, Meta, envelope};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::{Heard, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, MediaPolicy};
@@ -25,7 +25,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: Some(24),
     public: true,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "deletions of messages",
     receipts: "read",
     registers: false,

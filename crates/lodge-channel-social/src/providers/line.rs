@@ -4,7 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, millis, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
@@ -22,6 +22,9 @@ use url::Url;
 const API: &str = "https://api.line.me";
 const DATA: &str = "https://api-data.line.me";
 
+/// The largest picture: one of this size is its own preview.
+const LARGEST_PICTURE: u64 = 1_000_000;
+
 /// What a LINE account can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
@@ -29,7 +32,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::Some("pictures, by link"),
     changes: "deletions",
     receipts: "none",
     registers: false,
@@ -204,9 +207,20 @@ impl Speech for Account {
         self.keys.verify(request, &[request.signed_body()], &Candidates::base64(32, value))
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        let picture = matches!(media_type, "image/jpeg" | "image/png") && size <= LARGEST_PICTURE;
+        if picture { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
-        let body = json!({"to": outgoing.way.get("to"), "messages": [{"type": "text", "text": words}]});
+        let message = match &outgoing.content {
+            Content::Text(words) => json!({"type": "text", "text": words}),
+            Content::Link { href, .. } => {
+                json!({"type": "image", "originalContentUrl": href, "previewImageUrl": href})
+            }
+            Content::File { .. } => return Err(no_files()),
+        };
+        let body = json!({"to": outgoing.way.get("to"), "messages": [message]});
         let call = ApiCall {
             method: Method::POST,
             path: "v2/bot/message/push",

@@ -4,7 +4,7 @@ pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::Heard;
-use crate::speech::{Capabilities, Outgoing, Settings, Speech, Unit};
+use crate::speech::{Capabilities, FilesOut, Outgoing, Settings, Speech, Unit};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::MediaPolicy;
@@ -22,7 +22,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: Some(24),
     public: false,
     files_in: true,
-    files_out: true,
+    files_out: FilesOut::All,
     changes: "edits",
     receipts: "delivered, read",
     registers: false,

@@ -203,6 +203,7 @@ pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Opt
             }
             graph.post(&path, ApiBody::Json(&body)).await?
         }
+        Content::Link { .. } => return Err(crate::speech::no_files()),
         Content::File { name, media_type, bytes } => {
             let kind = family(media_type, "file");
             let attachment = json!({"type": kind, "payload": {"is_reusable": false}});

@@ -8,7 +8,7 @@ use super::twilio_compat::{needs_public_url, own_address};
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, text};
 use crate::numbers::{e164, hush, longest, said};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
@@ -43,7 +43,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,

@@ -3,11 +3,13 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Echo, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, family, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, family, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, Origin,
+};
 use lodge_channel::webhook::{
     Algorithm, Answer, Candidates, Forged, Form, HmacKeys, Unverified, Verified, fresh,
 };
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use url::Url;
 
 const API: &str = "https://slack.com/api";
+const UPLOADS: &str = "https://files.slack.com";
 
 /// What a Slack app can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
@@ -30,7 +33,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::All,
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
@@ -85,6 +88,7 @@ impl Settings for Slack {
             keys: HmacKeys::new(Algorithm::Sha256, &secrets),
             credentials: Credentials::Bearer(token),
             api: api(self.api_base.as_ref(), API)?,
+            uploads: api(self.api_base.as_ref(), UPLOADS)?,
             base: self.api_base.clone(),
         }))
     }
@@ -266,6 +270,8 @@ struct App {
     keys: HmacKeys,
     credentials: Credentials,
     api: ApiClient,
+    /// Where files are handed over.
+    uploads: ApiClient,
     base: Option<Url>,
 }
 
@@ -291,6 +297,42 @@ impl App {
         let answer = self.api.call(call).await?;
         let ok = answer.is_success() && crate::json::is(&answer.body, "/ok");
         if ok { Ok(answer) } else { Err(failure(&answer)) }
+    }
+
+    /// Hands a file over: asks where, uploads it there, and shows it. Nobody sees it before the last step.
+    async fn file(
+        &self,
+        way: &Value,
+        name: &str,
+        media_type: &str,
+        bytes: &bytes::Bytes,
+    ) -> Result<Option<String>, DeliveryError> {
+        let clear = |error: DeliveryError| DeliveryError { in_doubt: false, ..error };
+        let form = [("filename", name.to_owned()), ("length", bytes.len().to_string())];
+        let place = self.call(Method::POST, "files.getUploadURLExternal", ApiBody::Form(&form)).await;
+        let place = place.map_err(clear)?;
+        let strange = || DeliveryError::later("hand over a file: Slack names no place of its own for it");
+        let file = place.text("/file_id").ok_or_else(strange)?;
+        let url = place.text("/upload_url").and_then(|url| Url::parse(&url).ok()).ok_or_else(strange)?;
+        // Nowhere else, whatever the answer says.
+        let ours = Origin::of(self.uploads.base()).is_some_and(|base| base.holds(&url));
+        let path =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        if !ours {
+            return Err(strange());
+        }
+        let body = ApiBody::Bytes { media_type, bytes: bytes.clone() };
+        let (credentials, headers) = (&Credentials::None, Vec::new());
+        let call = ApiCall { method: Method::POST, path: &path, credentials, headers, body };
+        let answer = self.uploads.call(call).await.map_err(clear)?;
+        if !answer.is_success() {
+            return Err(clear(answer.error("hand over a file", None)));
+        }
+        let mut body = json!({"files": [{"id": file, "title": name}], "channel_id": way.get("channel")});
+        if let Some(thread) = text(way, "/thread") {
+            body["thread_ts"] = json!(thread);
+        }
+        self.call(Method::POST, "files.completeUploadExternal", ApiBody::Json(&body)).await.map(|_| None)
     }
 }
 
@@ -318,7 +360,13 @@ impl Speech for App {
     }
 
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let words = match &outgoing.content {
+            Content::Text(words) => words,
+            Content::File { name, media_type, bytes } => {
+                return self.file(outgoing.way, name, media_type, bytes).await;
+            }
+            Content::Link { .. } => return Err(no_files()),
+        };
         let channel = text(outgoing.way, "/channel").unwrap_or_default();
         let mut body = json!({
             "channel": channel,

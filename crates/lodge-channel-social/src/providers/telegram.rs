@@ -4,7 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Echo, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, is, items, seconds, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
@@ -40,7 +40,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: true,
+    files_out: FilesOut::All,
     changes: "edits, deletions in business chats",
     receipts: "none",
     registers: true,
@@ -337,6 +337,7 @@ impl Bot {
                 }
                 self.call("sendMessage", ApiBody::Json(&body)).await
             }
+            Content::Link { .. } => return Err(crate::speech::no_files()),
             Content::File { name, media_type, bytes } => {
                 let mut fields = vec![("chat_id".to_owned(), chat.to_owned())];
                 fields.extend(way("/topic").map(|topic| ("message_thread_id".to_owned(), topic)));

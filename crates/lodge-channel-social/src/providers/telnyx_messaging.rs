@@ -5,8 +5,10 @@ use super::meta::{api, unreadable};
 use super::twilio_compat::own_address;
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, items, text};
-use crate::numbers::{e164, hush, longest, said};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, family, no_files};
+use crate::numbers::{self, e164, hush, longest, said};
+use crate::speech::{
+    Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, family, no_files,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy};
@@ -23,6 +25,9 @@ use url::Url;
 
 const API: &str = "https://api.telnyx.com";
 
+/// The largest file that carriers take.
+const LARGEST_FILE: u64 = 1_000_000;
+
 /// What a number at Telnyx can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "Ed25519 of time and body",
@@ -31,7 +36,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::Some("up to 1 MB, by link"),
     changes: "none",
     receipts: "sent, delivered, failed",
     registers: false,
@@ -209,12 +214,23 @@ impl Speech for Number {
         Some(longest(words, 1530, 670))
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        if numbers::mms(media_type) && size <= LARGEST_FILE { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let (words, files) = match &outgoing.content {
+            Content::Text(words) => (*words, None),
+            Content::Link { href, .. } => ("", Some(*href)),
+            Content::File { .. } => return Err(no_files()),
+        };
         let from = text(outgoing.way, "/from").unwrap_or_else(|| self.settings.from.clone());
         let mut body = json!({
             "from": from, "to": outgoing.way.get("to"), "text": words, "tags": [outgoing.id.as_str()],
         });
+        if let Some(file) = files {
+            (body["media_urls"], body["type"]) = (json!([file]), json!("MMS"));
+        }
         if let Some(profile) = &self.settings.messaging_profile_id {
             body["messaging_profile_id"] = json!(profile);
         }

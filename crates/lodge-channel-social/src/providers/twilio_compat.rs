@@ -4,7 +4,7 @@
 use super::meta::unreadable;
 use crate::heard::{About, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, text};
-use crate::speech::{Capabilities, Content, Outgoing, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
@@ -28,7 +28,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::Some("up to 5 MB, by link"),
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
@@ -121,6 +121,9 @@ fn message(form: &Form, id: String, from: &str, to: &str, now: Timestamp) -> Hea
     Heard::Said(Box::new(said.as_kind(&kind, words)))
 }
 
+/// The largest file of a message.
+const LARGEST_FILE: u64 = 5 * 1000 * 1000;
+
 /// Speaks with one of these APIs.
 pub(crate) struct Numbers {
     pub(crate) keys: HmacKeys,
@@ -200,12 +203,21 @@ impl Speech for Numbers {
         Err("allowed templates: those approved for this number, by its console".to_owned())
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        let fits = crate::numbers::mms(media_type) && size <= LARGEST_FILE;
+        if fits { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let said = match &outgoing.content {
+            Content::Text(words) => ("Body", (*words).to_owned()),
+            Content::Link { href, .. } => ("MediaUrl", (*href).to_owned()),
+            Content::File { .. } => return Err(no_files()),
+        };
         let to = text(outgoing.way, "/to").unwrap_or_default();
         let from = text(outgoing.way, "/from").unwrap_or_else(|| self.from.clone());
         let sender = if from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
-        let mut form = vec![("To", to), (sender, from), ("Body", (*words).to_owned())];
+        let mut form = vec![("To", to), (sender, from), said];
         form.extend(self.status_callback.clone().map(|address| ("StatusCallback", address)));
         let account = utf8_percent_encode(&self.account, NON_ALPHANUMERIC);
         let path = format!("{}2010-04-01/Accounts/{account}/Messages.json", self.prefix);

@@ -3,7 +3,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{About, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, millis, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy};
@@ -21,6 +21,10 @@ use url::Url;
 
 const API: &str = "https://chatapi.viber.com/pa";
 
+/// The largest file, and the largest picture that is shown as one.
+const LARGEST_FILE: u64 = 50 * 1024 * 1024;
+const LARGEST_PICTURE: u64 = 1024 * 1024;
+
 /// What a Viber bot can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
@@ -28,7 +32,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::Some("by link"),
     changes: "none",
     receipts: "delivered, seen, failed",
     registers: true,
@@ -173,6 +177,10 @@ fn checked(answer: ApiAnswer, doing: &str) -> Result<ApiAnswer, DeliveryError> {
     Err(answer.error_as(disposition, doing, words.as_deref()))
 }
 
+fn is_picture(media_type: &str, size: u64) -> bool {
+    matches!(media_type, "image/jpeg" | "image/png" | "image/gif") && size <= LARGEST_PICTURE
+}
+
 impl Bot {
     async fn call(&self, path: &str, body: &Value, doing: &str) -> Result<ApiAnswer, DeliveryError> {
         let headers = vec![("x-viber-auth-token", self.token.expose_secret().to_owned())];
@@ -192,10 +200,24 @@ impl Speech for Bot {
         self.keys.verify(request, &[request.signed_body()], &Candidates::hex(32, value))
     }
 
+    fn carries(&self, _: &Value, _: &str, size: u64) -> Carries {
+        if size <= LARGEST_FILE { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
-        let body = json!({"receiver": outgoing.way.get("receiver"), "type": "text", "text": words,
+        let mut body = json!({"receiver": outgoing.way.get("receiver"), "type": "text",
             "sender": {"name": self.name}, "min_api_version": 1, "tracking_data": outgoing.id.as_str()});
+        match &outgoing.content {
+            Content::Text(words) => body["text"] = json!(words),
+            Content::Link { media_type, size, href, .. } if is_picture(media_type, *size) => {
+                (body["type"], body["media"], body["text"]) = (json!("picture"), json!(href), json!(""));
+            }
+            Content::Link { name, size, href, .. } => {
+                (body["type"], body["media"]) = (json!("file"), json!(href));
+                (body["size"], body["file_name"]) = (json!(size), json!(name));
+            }
+            Content::File { .. } => return Err(no_files()),
+        }
         Ok(self.call("send_message", &body, "send a message").await?.text("/message_token"))
     }
 

@@ -10,7 +10,7 @@ use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::numbers::longest;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{
@@ -45,7 +45,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,

@@ -4,7 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Said, Thread, Who};
 use crate::json::text;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: false,
     files_in: false,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "none",
     receipts: "none",
     registers: false,

@@ -4,7 +4,7 @@
 use super::meta::{Graph, envelope};
 use crate::heard::{About, Deleted, Echo, Edited, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, family};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, family};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiBody, Credentials, MediaError, MediaPolicy};
@@ -26,7 +26,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: Some(24),
     public: false,
     files_in: true,
-    files_out: true,
+    files_out: FilesOut::All,
     changes: "edits, deletions",
     receipts: "sent, delivered, read, failed",
     registers: false,
@@ -360,6 +360,7 @@ impl Speech for Number {
                 body["type"] = json!("text");
                 body["text"] = json!({"body": words, "preview_url": false});
             }
+            Content::Link { .. } => return Err(crate::speech::no_files()),
             Content::File { name, media_type, bytes } => {
                 let id = self.upload(name, media_type, bytes.clone()).await?;
                 let kind = family(media_type, "document");

@@ -11,7 +11,7 @@ use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use data_encoding::BASE64;
@@ -48,7 +48,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     window_hours: None,
     public: true,
     files_in: true,
-    files_out: false,
+    files_out: FilesOut::None,
     changes: "deletions of posts",
     receipts: "read",
     registers: true,
@@ -185,7 +185,7 @@ impl Account {
 }
 
 /// How many links a text may hold: what a client would make one of, and a few more.
-fn links(words: &str) -> usize {
+pub(super) fn links(words: &str) -> usize {
     let dotted = |word: &str| {
         let inner = word.trim_matches(|c: char| !c.is_alphanumeric());
         inner.contains("://") || inner.split('.').count() > 1 && inner.split('.').all(|part| !part.is_empty())

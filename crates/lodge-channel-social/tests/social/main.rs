@@ -1,9 +1,12 @@
 //! Social inboxes by their real routes and repliers, with the providers' APIs on loopback.
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
+mod bluesky;
 mod discord;
+mod files;
 mod fixtures;
 mod incoming;
+mod mastodon;
 mod plivo;
 mod replies;
 mod rig;

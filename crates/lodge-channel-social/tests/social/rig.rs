@@ -5,7 +5,7 @@ mod api;
 mod say;
 mod sign;
 
-pub(crate) use api::Api;
+pub(crate) use api::{Api, Call};
 pub(crate) use say::{item, messenger, reports, value, whatsapp};
 pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, signed_by_us, token};
 
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use lodge_channel::door::Door;
 use lodge_channel::net::TcpConnector;
 use lodge_channel::{Context, FileLinks, Health, Secret, SecretError, SecretSource, Task};
-use lodge_channel_social::SocialSettings;
+use lodge_channel_social::{Next, SocialSettings, WatchError, Watcher};
 use lodge_domain::delivery::{OutboundKind, OutboundMessage};
 use lodge_domain::ports::{Clock, Replier};
 use lodge_domain::{
@@ -40,12 +40,12 @@ impl SecretSource for Secrets {
     }
 }
 
-/// Nobody asks for a link here.
-struct NoFiles;
+/// Links to kept files, unsigned.
+struct Links;
 
-impl FileLinks for NoFiles {
-    fn href(&self, _: &BlobRef, _: &str, _: &str, _: Timestamp) -> Option<String> {
-        None
+impl FileLinks for Links {
+    fn href(&self, _: &BlobRef, name: &str, _: &str, _: Timestamp) -> Option<String> {
+        Some(format!("{PUBLIC_URL}/files/{name}"))
     }
 }
 
@@ -100,7 +100,7 @@ impl Rig {
             state: store.clone(),
             leases: store.clone(),
             timelines: store.clone(),
-            files: Arc::new(NoFiles),
+            files: Arc::new(Links),
             hours: Arc::default(),
             dead_letters: store,
             blobs,
@@ -114,7 +114,7 @@ impl Rig {
         let parts = settings.build(context.clone()).unwrap();
         Self {
             provider: provider.to_owned(),
-            router: parts.routes.unwrap(),
+            router: parts.routes.unwrap_or_default(),
             replier: parts.replier.unwrap(),
             health: parts.health,
             tasks: parts.tasks,
@@ -146,6 +146,16 @@ impl Rig {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         (status, to_bytes(response.into_body(), 1024 * 1024).await.unwrap())
+    }
+
+    /// What looks for the provider's news, as after a start.
+    pub(crate) fn watcher(&self) -> Option<Arc<Watcher>> {
+        self.settings.watcher(&self.context).unwrap()
+    }
+
+    /// Looks for news once, as after a start.
+    pub(crate) async fn look(&self) -> Result<Next, WatchError> {
+        self.watcher().unwrap().round().await
     }
 
     /// The way back of the last contact.

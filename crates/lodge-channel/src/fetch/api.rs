@@ -64,6 +64,13 @@ pub enum ApiBody<'a> {
     Json(&'a Value),
     /// A form.
     Form(&'a [(&'a str, String)]),
+    /// Bytes as they are.
+    Bytes {
+        /// Their media type.
+        media_type: &'a str,
+        /// The bytes.
+        bytes: bytes::Bytes,
+    },
     /// A form with a file.
     File {
         /// The fields before the file.
@@ -86,8 +93,10 @@ pub struct ApiAnswer {
     pub status: u16,
     /// How long it asks to wait.
     pub retry_after: Option<SignedDuration>,
-    /// When its limit ends, where it names a time instead (`x-rate-limit-reset`).
+    /// When its limit ends, where it names a time instead (`x-rate-limit-reset` and its relatives).
     pub reset_at: Option<Timestamp>,
+    /// How many more calls it takes until then, where it says so.
+    pub remaining: Option<u32>,
     /// Its body, where it is JSON; else null.
     pub body: Value,
 }
@@ -144,6 +153,10 @@ impl ApiClient {
                 text.extend_pairs(pairs);
                 request.header("content-type", "application/x-www-form-urlencoded").body(text.finish())
             }
+            ApiBody::Bytes { media_type, bytes } => {
+                let value = reqwest::header::HeaderValue::from_str(media_type).map_err(|_| wrong())?;
+                request.header("content-type", value).body(bytes)
+            }
             ApiBody::File { fields, field, name, media_type, bytes } => {
                 let part = reqwest::multipart::Part::stream(bytes).file_name(name);
                 let part = part.mime_str(&media_type).map_err(|_| wrong())?;
@@ -164,8 +177,17 @@ async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryErro
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
     let seconds = retry_after.and_then(|text| text.trim().parse::<u32>().ok());
     let retry_after = seconds.map(|seconds| SignedDuration::from_secs(i64::from(seconds.min(86_400))));
-    let reset_at = response.headers().get("x-rate-limit-reset").and_then(|value| value.to_str().ok());
-    let reset_at = reset_at.and_then(|text| Timestamp::from_second(text.trim().parse().ok()?).ok());
+    let limit = |what: &str| {
+        let names = ["x-rate-limit", "x-ratelimit", "ratelimit"].map(|name| format!("{name}-{what}"));
+        let value = names.iter().find_map(|name| response.headers().get(name.as_str()))?;
+        Some(value.to_str().ok()?.trim().to_owned())
+    };
+    // Seconds since 1970, or a time in words (RFC 3339).
+    let reset_at = limit("reset").and_then(|text| match text.parse() {
+        Ok(seconds) => Timestamp::from_second(seconds).ok(),
+        Err(_) => text.parse().ok(),
+    });
+    let remaining = limit("remaining").and_then(|text| text.parse().ok());
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -178,7 +200,7 @@ async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryErro
         }
     }
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Ok(ApiAnswer { status, retry_after, reset_at, body })
+    Ok(ApiAnswer { status, retry_after, reset_at, remaining, body })
 }
 
 impl ApiAnswer {

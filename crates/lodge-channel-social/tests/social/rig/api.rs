@@ -85,9 +85,10 @@ impl Api {
 
     async fn answer(&self, request: Request) -> Response<Body> {
         let path = request.uri().path_and_query().unwrap().as_str().to_owned();
-        let names = ["authorization", "x-line-retry-key"];
-        let [authorization, retry_key] =
+        let names = ["authorization", "x-line-retry-key", "idempotency-key"];
+        let [authorization, line, other] =
             names.map(|name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned()));
+        let retry_key = line.or(other);
         let body = to_bytes(request.into_body(), 64 * 1024 * 1024).await.unwrap();
         self.calls.lock().unwrap().push(Call { path: path.clone(), authorization, retry_key, body });
         let told = {
@@ -113,6 +114,7 @@ impl Api {
                     "jwks_uri": format!("{}/v1/.well-known/keys", self.base), "keys": [super::jwk("kid-1", "")],
                     "access_token": format!("granted{count}"), "expires_in": 3600,
                     "data": {"id": format!("id{count}"), "dm_event_id": format!("dm{count}")},
+                    "accessJwt": format!("access{count}"), "refreshJwt": format!("refresh{count}"), "did": "did:plc:me",
                     "message_uuid": format!("uuid{count}"),
                     "ts": format!("1795291300.{count:06}"),
                 })

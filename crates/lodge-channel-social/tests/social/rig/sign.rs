@@ -42,6 +42,8 @@ pub(crate) fn settings(provider: &str, base: &str, extra: Value, common: Value) 
         "teams" => json!({"app_id": APP_ID, "app_password": "env:PASSWORD"}),
         "discord" => json!({"public_key": "env:PUBLIC", "bot_token": "env:BOT"}),
         "webhook" => json!({"secret": "env:WHSEC"}),
+        "mastodon" => json!({"access_token": "env:ACCESS"}),
+        "bluesky" => json!({"handle": "acme.example", "app_password": "env:PASSWORD", "media_base": base}),
         _ => json!({"app_secret": "env:APP", "verify_token": "env:VERIFY", "access_token": "env:ACCESS"}),
     };
     table["api_base"] = json!(base);
