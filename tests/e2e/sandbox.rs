@@ -232,6 +232,7 @@ async fn g01_a_newcomer_writes_in_a_messenger_and_reads_the_answer_there() -> Re
     }
     let demo = demo().await?;
     let browser = pane(&demo, "#tab-social").await?;
+    browser.click("#social .wire summary").await?;
     for (network, at) in [("messenger", 0), ("whatsapp", 1)] {
         let choose = format!(
             "const list = document.querySelector('#social [name=network]'); list.selectedIndex = {at}; \

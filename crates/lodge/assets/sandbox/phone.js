@@ -18,7 +18,7 @@
   let busy = false;
 
   document.addEventListener("about", ({ detail }) => {
-    to.replaceChildren(...detail.numbers.map(({ number, label }) => el("option", { value: number }, `${number} · ${label}`)));
+    to.replaceChildren(...detail.numbers.map(({ number, label }) => el("option", { value: number }, `${label}, ${number}`)));
   });
 
   const pad = $(".keys");
@@ -85,8 +85,8 @@
   function show() {
     const active = began > 0;
     phone.classList.toggle("active", active);
-    for (const field of [to, from, withheld, vouched]) field.disabled = active;
-    from.disabled = active || withheld.checked;
+    $("#dialling").hidden = active;
+    from.disabled = vouched.disabled = withheld.checked;
     dialButton.hidden = active;
     hangup.hidden = !active;
     const recording = then?.do === "record";
@@ -97,6 +97,7 @@
     $("#words-label").firstChild.textContent = recording ? "What you say after the tone (a tone stands for your voice) " : "Your words ";
     $(".screen").classList.toggle("recording", recording);
     state.textContent = !active ? "Ready to call" : recording ? "● Recording" : then?.do === "dial" ? "Ringing" : then ? "Listening to you" : "Connecting…";
+    heard.scrollTop = heard.scrollHeight;
     tick();
   }
 
@@ -154,8 +155,10 @@
     heard.replaceChildren();
     began = Date.now();
     show();
+    hangup.focus({ preventScroll: true });
     ask("/sandbox/phone/call", { to: to.value, from: withheld.checked ? null : from.value, vouched: vouched.checked });
   });
+  // Where the button that was pressed gives way, the other one takes the focus.
   hangup.addEventListener("click", async () => {
     window.speechSynthesis?.cancel();
     while (busy) await new Promise((done) => setTimeout(done, 50));
@@ -164,7 +167,7 @@
     const left = then.do === "record" ? message() : null;
     words.value = "";
     await act("hang_up", left);
-    dialButton.focus();
+    dialButton.focus({ preventScroll: true });
   });
   $("#say").addEventListener("click", () => {
     if (!words.value.trim() || busy) return;
@@ -192,7 +195,8 @@
   });
 
   shown.text_message = (what) => {
-    line("text", `${what.text} (to ${what.to})`);
+    const item = line("text", what.text);
+    item.append(el("span", { class: "meta" }, ` to ${what.to}`));
     news("phone");
   };
   show();

@@ -162,10 +162,16 @@ function showExchange(what) {
 
 // --- the core's side ----------------------------------------------------------------------------
 
+/** What stands above a ticket whose contact has no subject. */
+const titles = {
+  email: () => "(no subject)",
+  voice: ({ from }) => (from.kind === "anonymous" ? "Call from a withheld number" : `Call from ${from.name || from.handle}`),
+};
+
 function ticketFor(event) {
   const { conversation, reference } = event.ticket;
   if (!tickets.has(conversation)) {
-    const title = el("h3", {}, event.subject || (event.channel === "email" ? "(no subject)" : `${event.channel}: ${String(event.body?.text || "").slice(0, 60)}`));
+    const title = el("h3", {}, event.subject || titles[event.channel]?.(event) || `${event.channel}: ${[...String(event.body?.text || "")].slice(0, 60).join("")}`);
     const entries = el("div", {});
     const box = el("textarea", { name: "text", required: true, rows: "2", "aria-label": `Answer ticket ${grouped(reference)}`, placeholder: "Answer as an agent…" });
     const note = el("output", { role: "status" });
@@ -214,7 +220,7 @@ function contact(event) {
 
 /** Files of an event; sounds can be listened to. */
 function files(attachments) {
-  const file = ({ name, media_type: kind, size, url }) => el("li", {},
+  const file = ({ name, media_type: kind, size, href: url }) => el("li", {},
     url ? el("a", { href: url, target: "_blank", rel: "noreferrer" }, name || "a file") : name || "a file",
     el("span", { class: "meta" }, ` ${kind}${size ? `, ${Math.ceil(size / 1024)} KiB` : ""}`),
     url && kind.startsWith("audio/") ? el("audio", { controls: true, preload: "none", src: url, "aria-label": name || "a recording" }) : null);
@@ -226,7 +232,7 @@ function later(event) {
     const { text, status, missing, duration } = event.details;
     const words = { recording: missing ? `no recording: ${missing}` : `the recording, ${duration ?? "?"} s`, transcript: text || `no words: ${missing || "none"}`,
       status: status ? `the call is ${status}${duration ? ` after ${duration} s` : ""}` : "more was learned" }[event.kind] || text || event.kind;
-    return [el("p", { class: "meta" }, `#${event.ticket.sequence} · added: ${event.kind}`), el("p", { class: "words" }, words), files(event.attachments)];
+    return [el("p", { class: "meta" }, `#${event.ticket.sequence} · added: ${event.kind}`), el("p", { class: "words" }, words), files(event.details.attachments)];
   }
   const words = { "reply.updated": () => `your answer is ${event.reply.state}${event.reply.in_doubt ? " (in doubt)" : ""}`,
     "acknowledgment.updated": () => `the acknowledgment is ${event.state.replace("_", " ")}${event.reason ? `: ${event.reason}` : ""}` };

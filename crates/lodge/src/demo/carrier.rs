@@ -221,3 +221,37 @@ impl Carrier {
         if status.is_success() { Ok(answer) } else { Err(format!("the gateway answered {status}")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{SystemClock, SystemEntropy};
+
+    #[tokio::test]
+    async fn nothing_is_told_to_anybody_but_the_gateway_s_doors() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = CarrierKeys::draw(&SystemEntropy, folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("calls.secret")).unwrap(), keys.calls);
+        let public = "http://127.0.0.1:9".to_owned();
+        let system = (Arc::new(SystemClock) as _, Arc::new(SystemEntropy) as _);
+        let carrier = Carrier::new(keys, public.clone(), public, system).unwrap();
+        for address in
+            ["http://127.0.0.1:90/hooks/a", "http://127.0.0.1:9/admin", "https://evil.example/hooks/a"]
+        {
+            let refused = carrier.tell_form(address, &BTreeMap::new()).await.unwrap_err();
+            assert!(refused.contains("none of the gateway's doors"), "{address}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut held = Held::default();
+        for at in 0..=MOST {
+            held.keep(&at.to_string(), "image/png", Bytes::new());
+            held.meet(&at.to_string(), "Ann");
+        }
+        assert!(held.file("0").is_none() && held.file("1").is_some() && held.name("0").is_none());
+        held.meet("1", "Ben");
+        assert_eq!((held.name("1").as_deref(), held.people.len()), (Some("Ben"), MOST));
+    }
+}

@@ -15,11 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The numbers that can be called: number, inbox, and what is there.
-pub(super) const NUMBERS: [(&str, &str, &str); 2] = [
-    ("+18885550190", "hotline", "Hotline: three topics, a message, your reference"),
-    ("+18885550191", "orders", "Order line: spoken words, and a text message"),
-];
+/// The numbers that can be called: number, inbox, and name.
+pub(super) const NUMBERS: [(&str, &str, &str); 2] =
+    [("+18885550190", "hotline", "Hotline"), ("+18885550191", "orders", "Order line")];
 
 /// The most calls at a time; the oldest is forgotten first.
 const MOST_CALLS: usize = 20;
