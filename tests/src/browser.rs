@@ -27,6 +27,8 @@ pub mod key {
     pub const SHIFT: &str = "\u{e008}";
     /// Escape.
     pub const ESCAPE: &str = "\u{e00c}";
+    /// The arrow to the right.
+    pub const RIGHT: &str = "\u{e014}";
     /// The space bar.
     pub const SPACE: &str = " ";
 }

@@ -30,6 +30,42 @@ async function send(path, body) {
 
 // --- the customer's side ------------------------------------------------------------------------
 
+const tabs = [...document.querySelectorAll("[role=tab]")];
+
+/** Opens a pane, and takes its news as seen. */
+function openPane(tab) {
+  for (const other of tabs) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    $(`#${other.getAttribute("aria-controls")}`).hidden = !chosen;
+  }
+  const news = $(".news", tab);
+  if (news) { news.hidden = true; news.textContent = ""; }
+  document.dispatchEvent(new CustomEvent("pane", { detail: tab.id }));
+}
+
+/** Something came for a pane: counted on its tab while that is not open. */
+function news(name) {
+  const tab = $(`#tab-${name}`);
+  if (tab.getAttribute("aria-selected") === "true") return;
+  const mark = $(".news", tab);
+  mark.textContent = String(Number(mark.textContent || 0) + 1);
+  mark.setAttribute("aria-label", `${mark.textContent} new`);
+  mark.hidden = false;
+}
+
+for (const [at, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => openPane(tab));
+  tab.addEventListener("keydown", (event) => {
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = tabs[(to + tabs.length) % tabs.length];
+    next.focus();
+    openPane(next);
+  });
+}
+
 function draft() {
   const data = new FormData(mail);
   const answering = mail.dataset.answering || null;
@@ -110,14 +146,32 @@ function showMail(what) {
     el("div", { class: "row" }, reply),
     el("details", {}, el("summary", {}, "source"), el("pre", { tabindex: "0" }, what.raw)));
   $("#mails").prepend(item);
+  news("mail");
+}
+
+/** What a carrier and the gateway said to each other, the latest first. */
+function showExchange(what) {
+  const list = $(`[data-wire=${what.channel}]`);
+  const by = what.by === "carrier" ? "carrier → gateway, signed" : "gateway → carrier";
+  list.prepend(el("li", { class: "exchange" },
+    el("p", { class: "meta" }, el("b", {}, what.what), ` · ${by} · ${what.status}`),
+    what.said ? el("pre", { tabindex: "0" }, what.said) : null,
+    what.answer ? el("pre", { tabindex: "0" }, what.answer.replaceAll("><", ">\n<")) : null));
+  while (list.children.length > 30) list.lastChild.remove();
 }
 
 // --- the core's side ----------------------------------------------------------------------------
 
+/** What stands above a ticket whose contact has no subject. */
+const titles = {
+  email: () => "(no subject)",
+  voice: ({ from }) => (from.kind === "anonymous" ? "Call from a withheld number" : `Call from ${from.name || from.handle}`),
+};
+
 function ticketFor(event) {
   const { conversation, reference } = event.ticket;
   if (!tickets.has(conversation)) {
-    const title = el("h3", {}, event.subject || (event.channel === "email" ? "(no subject)" : `${event.channel}: ${String(event.body?.text || "").slice(0, 60)}`));
+    const title = el("h3", {}, event.subject || titles[event.channel]?.(event) || `${event.channel}: ${[...String(event.body?.text || "")].slice(0, 60).join("")}`);
     const entries = el("div", {});
     const box = el("textarea", { name: "text", required: true, rows: "2", "aria-label": `Answer ticket ${grouped(reference)}`, placeholder: "Answer as an agent…" });
     const note = el("output", { role: "status" });
@@ -156,15 +210,30 @@ function contact(event) {
     chip(decision.priority, decision.priority), decision.category ? chip(decision.category) : null,
     origin.kind === "human" ? null : chip([origin.kind, origin.class].filter(Boolean).join(": "), "unverified"),
     ...event.flags.map((flag) => chip(flag.replaceAll("_", " "), "unverified")), ...decision.tags.map((tag) => chip(`#${tag}`)),
-    chip(acknowledgment.decision === "send" ? "acknowledged" : `no acknowledgment: ${acknowledgment.reason || acknowledgment.decision}`, acknowledgment.decision));
+    chip(acknowledgment.decision === "send" ? "acknowledged" : acknowledgment.decision === "inline" ? "told on the spot" : `no acknowledgment: ${acknowledgment.reason || acknowledgment.decision}`, acknowledgment.decision));
   const reasons = el("ul", { class: "reasons" }, ...decision.reasons.map((why) => el("li", {}, el("b", {}, why.rule), `: ${why.because}`)));
   const parent = ticket.suggested_parent ? el("p", { class: "meta" }, `pointed to ${grouped(ticket.suggested_parent)} without the right to join it`) : null;
   return [el("p", { class: "meta" }, `#${ticket.sequence} · ${time(event.accepted_at)} · ${from.name ? `${from.name} <${from.handle}>` : from.handle}`),
-    el("p", { class: "words" }, event.body.reply || event.body.text), chips, parent,
+    el("p", { class: "words" }, event.body.reply || event.body.text), files(event.attachments), chips, parent,
     el("details", {}, el("summary", {}, "why"), reasons)];
 }
 
+/** Files of an event; sounds can be listened to. */
+function files(attachments) {
+  const file = ({ name, media_type: kind, size, href: url }) => el("li", {},
+    url ? el("a", { href: url, target: "_blank", rel: "noreferrer" }, name || "a file") : name || "a file",
+    el("span", { class: "meta" }, ` ${kind}${size ? `, ${Math.ceil(size / 1024)} KiB` : ""}`),
+    url && kind.startsWith("audio/") ? el("audio", { controls: true, preload: "none", src: url, "aria-label": name || "a recording" }) : null);
+  return attachments?.length ? el("ul", { class: "files" }, ...attachments.map(file)) : null;
+}
+
 function later(event) {
+  if (event.type === "contact.supplemented") {
+    const { text, status, missing, duration } = event.details;
+    const words = { recording: missing ? `no recording: ${missing}` : `the recording, ${duration ?? "?"} s`, transcript: text || `no words: ${missing || "none"}`,
+      status: status ? `the call is ${status}${duration ? ` after ${duration} s` : ""}` : "more was learned" }[event.kind] || text || event.kind;
+    return [el("p", { class: "meta" }, `#${event.ticket.sequence} · added: ${event.kind}`), el("p", { class: "words" }, words), files(event.details.attachments)];
+  }
   const words = { "reply.updated": () => `your answer is ${event.reply.state}${event.reply.in_doubt ? " (in doubt)" : ""}`,
     "acknowledgment.updated": () => `the acknowledgment is ${event.state.replace("_", " ")}${event.reason ? `: ${event.reason}` : ""}` };
   const text = (words[event.type] || (() => event.type))();
@@ -183,18 +252,24 @@ function showEvent(event) {
 
 let address = "";
 let last = 0;
-fetch("/sandbox/about").then((response) => response.json()).then((about) => {
-  address = about.address;
-  if (!mail.elements.to.value) mail.elements.to.value = address;
-});
+const shown = { mail: showMail, event: (what) => showEvent(what.event), exchange: showExchange };
+// Once the scripts of all panes are there.
+document.addEventListener("DOMContentLoaded", () => {
+  fetch("/sandbox/about").then((response) => response.json()).then((about) => {
+    address = about.address;
+    if (!mail.elements.to.value) mail.elements.to.value = address;
+    document.dispatchEvent(new CustomEvent("about", { detail: about }));
+  });
 
-const stream = new EventSource("/sandbox/stream");
-const link = $("#link");
-stream.addEventListener("open", () => { link.textContent = "live"; link.className = "link live"; });
-stream.addEventListener("error", () => { link.textContent = "connection lost, trying again…"; link.className = "link lost"; });
-stream.addEventListener("message", (message) => {
-  const what = JSON.parse(message.data);
-  if (what.number <= last) return;
-  last = what.number;
-  if (what.kind === "mail") showMail(what); else showEvent(what.event);
+  const stream = new EventSource("/sandbox/stream");
+  const link = $("#link");
+  stream.addEventListener("open", () => { link.textContent = "live"; link.className = "link live"; });
+  stream.addEventListener("error", () => { link.textContent = "connection lost, trying again…"; link.className = "link lost"; });
+  stream.addEventListener("message", (message) => {
+    const what = JSON.parse(message.data);
+    if (what.number <= last) return;
+    last = what.number;
+    const show = shown[what.kind];
+    if (show) show(what);
+  });
 });

@@ -4,7 +4,10 @@ use super::run::{Listeners, run_house};
 use crate::cli::{complain, print};
 use crate::compose::{Building, open_store};
 use crate::config::load_text;
-use crate::demo::{MailSink, Sandbox, StandInCore, routes};
+use crate::demo::{
+    ACCOUNT, Calls, Carrier, CarrierKeys, MailSink, NUMBER, PAGE, Sandbox, StandInCore, carrier_routes,
+    routes,
+};
 use crate::http::{HttpLimits, serve};
 use crate::shutdown::Shutdown;
 use crate::system::{Scratch, SystemClock, SystemEntropy};
@@ -32,6 +35,8 @@ pub struct Arguments {
 }
 
 const ADDRESS: &str = "support@lodge.example";
+/// The second telephone line's dialogue; the first one's is built in.
+const ORDERS: &str = include_str!("../../assets/sandbox/orders.toml");
 
 /// Runs the gateway with stand-ins until it is told to stop.
 ///
@@ -56,7 +61,18 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let core_url = format!("http://{}/lodge", core_listener.local_addr()?);
     tokio::spawn(serve(core_listener, core.routes(), HttpLimits::default(), None, shutdown.soft.clone()));
 
-    let text = configuration(public, internal, &core_url, mails.port());
+    let carrier_listener = TcpListener::bind(free).await?;
+    let carriers = format!("http://{}", carrier_listener.local_addr()?);
+    let keys = CarrierKeys::draw(&SystemEntropy, folder.path())?;
+    let system = (Arc::new(SystemClock) as _, Arc::new(SystemEntropy) as _);
+    let carrier = Carrier::new(keys, format!("http://{public}"), carriers.clone(), system)?;
+    let api = carrier_routes(&carrier);
+    tokio::spawn(serve(carrier_listener, api, HttpLimits::default(), None, shutdown.soft.clone()));
+    let dialogues = folder.path().join("dialogues");
+    std::fs::create_dir(&dialogues)?;
+    std::fs::write(dialogues.join("orders.toml"), ORDERS)?;
+
+    let text = configuration(public, internal, &core_url, mails.port()) + &carried(&carriers);
     let checked = load_text(&folder.path().join("lodge.toml"), &text).check()?;
     let store = open_store(&checked, true).await?;
     let page = |building: &Building| {
@@ -74,6 +90,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             signer: signing,
             http: reqwest::Client::builder().no_proxy().build()?,
             last: Mutex::default(),
+            carrier,
+            calls: Calls::default(),
             history: Mutex::default(),
             live: broadcast::channel(1024).0,
         });
@@ -137,5 +155,43 @@ continue_after = 60
 ask = ["name", "email"]
 "#,
         port = public.port(),
+    )
+}
+
+/// The inboxes that calls and messages come to, carried by the stand-ins at `carriers`.
+fn carried(carriers: &str) -> String {
+    format!(
+        r#"
+[inbox.hotline.voice.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "file:calls.secret"
+api_base = "{carriers}/calls"
+dialogue = "hotline"
+[inbox.orders.voice.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "file:calls.secret"
+api_base = "{carriers}/calls"
+dialogue = "orders"
+[inbox.messenger.social.messenger]
+app_secret = "file:app.secret"
+verify_token = "file:verify.secret"
+access_token = "file:access.secret"
+page_id = "{PAGE}"
+api_base = "{carriers}/graph"
+[inbox.whatsapp.social.whatsapp]
+app_secret = "file:app.secret"
+verify_token = "file:verify.secret"
+access_token = "file:access.secret"
+phone_number_id = "{NUMBER}"
+api_base = "{carriers}/graph"
+[[rules]]
+name = "technical calls"
+when = {{ channel = "voice", path = "technical" }}
+set = {{ category = "technical", queue = "technical" }}
+[[rules]]
+name = "calls about money"
+when = {{ channel = "voice", path = "billing" }}
+set = {{ category = "billing", queue = "billing" }}
+"#
     )
 }

@@ -1,7 +1,9 @@
-//! The sandbox page: a visitor writes mails on one side, and watches tickets arrive and answers them on the other.
+//! The sandbox page: a visitor writes, calls and chats on one side, and watches tickets arrive and answers them on the other.
 
+use super::carrier::Carrier;
 use super::letter::Draft;
-use super::{MailSink, StandInCore};
+use super::phone::{self, Calls, NUMBERS};
+use super::{MailSink, StandInCore, messenger};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -42,6 +44,10 @@ pub struct Sandbox {
     pub http: reqwest::Client,
     /// The mail sent last, for sending it again.
     pub last: Mutex<Option<Bytes>>,
+    /// Carries calls and messages.
+    pub carrier: Arc<Carrier>,
+    /// Calls under way.
+    pub calls: Calls,
     /// What happened so far, for pages that are opened later.
     pub history: Mutex<Vec<Value>>,
     /// What happens from now on.
@@ -67,6 +73,12 @@ impl Sandbox {
                 sandbox.happened(json!({"kind": "event", "event": event}));
             }
         });
+        let (sandbox, mut carried) = (Arc::clone(self), self.carrier.subscribe());
+        tokio::spawn(async move {
+            while let Ok(what) = carried.recv().await {
+                sandbox.happened(what);
+            }
+        });
     }
 
     fn happened(&self, mut what: Value) {
@@ -83,22 +95,23 @@ impl Sandbox {
     }
 }
 
+/// The files of the page: where each is, its media type and its text.
+const ASSETS: [(&str, &str, &str); 5] = [
+    ("/sandbox", "text/html; charset=utf-8", include_str!("../../assets/sandbox/index.html")),
+    ("/sandbox/sandbox.css", "text/css", include_str!("../../assets/sandbox/sandbox.css")),
+    ("/sandbox/sandbox.js", "text/javascript", include_str!("../../assets/sandbox/sandbox.js")),
+    ("/sandbox/phone.js", "text/javascript", include_str!("../../assets/sandbox/phone.js")),
+    ("/sandbox/social.js", "text/javascript", include_str!("../../assets/sandbox/social.js")),
+];
+
 /// The page and what it calls.
 pub fn routes(sandbox: Arc<Sandbox>) -> Router {
-    Router::new()
-        .route("/", get(|| async { Redirect::temporary("/sandbox") }))
-        .route(
-            "/sandbox",
-            get(|| asset("text/html; charset=utf-8", include_str!("../../assets/sandbox/index.html"))),
-        )
-        .route(
-            "/sandbox/sandbox.css",
-            get(|| asset("text/css", include_str!("../../assets/sandbox/sandbox.css"))),
-        )
-        .route(
-            "/sandbox/sandbox.js",
-            get(|| asset("text/javascript", include_str!("../../assets/sandbox/sandbox.js"))),
-        )
+    let page = Router::new().route("/", get(|| async { Redirect::temporary("/sandbox") }));
+    let page = ASSETS
+        .into_iter()
+        .fold(page, |page, (at, kind, text)| page.route(at, get(move || async move { asset(kind, text) })));
+    page.merge(phone::routes())
+        .merge(messenger::routes())
         .route("/sandbox/about", get(about))
         .route("/sandbox/stream", get(live))
         .route("/sandbox/mail", post(mail))
@@ -106,8 +119,8 @@ pub fn routes(sandbox: Arc<Sandbox>) -> Router {
         .with_state(sandbox)
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> Response {
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self'; \
                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_TYPE, kind),
@@ -120,7 +133,9 @@ async fn asset(kind: &'static str, text: &'static str) -> Response {
 }
 
 async fn about(State(sandbox): State<Arc<Sandbox>>) -> Json<Value> {
-    Json(json!({"address": sandbox.address}))
+    let number = |(number, _, label): &(&str, &str, &str)| json!({"number": number, "label": label});
+    let numbers: Vec<Value> = NUMBERS.iter().map(number).collect();
+    Json(json!({"address": sandbox.address, "numbers": numbers}))
 }
 
 async fn live(State(sandbox): State<Arc<Sandbox>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -196,6 +211,6 @@ async fn reply(State(sandbox): State<Arc<Sandbox>>, Json(answer): Json<Answer>) 
     }
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
     (status, Json(json!({"status": status.as_u16(), "detail": detail}))).into_response()
 }
