@@ -337,7 +337,7 @@ impl Bot {
                 }
                 self.call("sendMessage", ApiBody::Json(&body)).await
             }
-            Content::Link { .. } => return Err(crate::speech::no_files()),
+            Content::Link { .. } => Err(crate::speech::no_files()),
             Content::File { name, media_type, bytes } => {
                 let mut fields = vec![("chat_id".to_owned(), chat.to_owned())];
                 fields.extend(way("/topic").map(|topic| ("message_thread_id".to_owned(), topic)));
