@@ -6,6 +6,7 @@ use crate::desk::{SocialDesk, first};
 use crate::media::{Fetcher, task};
 use crate::names::Names;
 use crate::outbox::Outbox;
+use crate::pace::Pacer;
 use crate::replier::SocialReplier;
 use crate::speech::{Settings, Speech};
 use crate::watch::{self, Watcher};
@@ -161,6 +162,7 @@ impl Door for SocialSettings {
         let replier = SocialReplier {
             speech,
             capabilities: settings.capabilities(),
+            pacer: Pacer::new(settings.capabilities().pace),
             long_text: self.long_text,
             unsendable_files: self.unsendable_files,
             links: Arc::clone(&context.files),

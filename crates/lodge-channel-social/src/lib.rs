@@ -16,6 +16,7 @@ mod media;
 mod names;
 mod numbers;
 mod outbox;
+mod pace;
 mod providers;
 mod replier;
 mod speech;

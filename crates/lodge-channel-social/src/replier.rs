@@ -4,6 +4,7 @@
 use crate::config::{LongText, UnsendableFiles};
 use crate::contact::{Way, key};
 use crate::outbox::{Entry, Outbox};
+use crate::pace::Pacer;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, no_files};
 use crate::split::{MOST_PARTS, measure, split};
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct SocialReplier {
     pub(crate) speech: Arc<dyn Speech>,
     pub(crate) capabilities: Capabilities,
+    pub(crate) pacer: Pacer,
     pub(crate) long_text: LongText,
     pub(crate) unsendable_files: UnsendableFiles,
     pub(crate) links: Arc<dyn FileLinks>,
@@ -113,6 +115,20 @@ impl SocialReplier {
         Err(DeliveryError::new(Disposition::Later { after }, "send while the provider asked us to wait"))
     }
 
+    /// Waits for this account's turn to speak to them; where that is long, others go first.
+    async fn in_turn(&self, way: &Way) -> Result<(), DeliveryError> {
+        match self.pacer.book(&way.party, self.clock.now()) {
+            Ok(wait) => {
+                tokio::time::sleep(std::time::Duration::try_from(wait).unwrap_or_default()).await;
+                Ok(())
+            }
+            Err(wait) => {
+                let disposition = Disposition::Later { after: Some(wait) };
+                Err(DeliveryError::new(disposition, "send faster than the provider takes it"))
+            }
+        }
+    }
+
     /// What a failure means for this account, beyond the message that failed.
     fn learn(&self, error: &DeliveryError, now: Timestamp) {
         match error.disposition {
@@ -162,6 +178,7 @@ impl Replier for SocialReplier {
             if done.iter().any(|entry| entry.part == part) {
                 continue;
             }
+            self.in_turn(&way).await?;
             let file = part.checked_sub(words.len()).and_then(|at| plan.files.get(at));
             let href = match file {
                 Some((file, Carries::Link)) => self.link(file)?,

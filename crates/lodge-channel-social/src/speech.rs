@@ -1,6 +1,7 @@
 //! What a provider's file provides: how to read its bodies, and how to speak with it.
 
 use crate::heard::{Heard, Media};
+use crate::pace::Pace;
 use crate::watch::Watch;
 use async_trait::async_trait;
 use axum::http::StatusCode;
@@ -71,6 +72,8 @@ pub(crate) struct Capabilities {
     pub(crate) receipts: &'static str,
     /// Whether `lodge webhook register` can point it here.
     pub(crate) registers: bool,
+    /// How fast it lets an account speak.
+    pub(crate) pace: Pace,
 }
 
 /// The settings of one provider, and what its bodies say by them alone.

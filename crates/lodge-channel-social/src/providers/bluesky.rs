@@ -9,6 +9,7 @@ mod session;
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use crate::watch::Watch;
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((1200, 3600), (30, 60)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

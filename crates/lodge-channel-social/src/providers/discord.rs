@@ -9,6 +9,7 @@ mod interactions;
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "none",
     registers: true,
+    pace: Pace::new((40, 1), (5, 5)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

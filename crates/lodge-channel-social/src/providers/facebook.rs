@@ -4,6 +4,7 @@ pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta, envelope};
 use crate::heard::{Deleted, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,6 +29,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((20, 10), (10, 30)),
 };
 
 /// Comments and posts on a Facebook page.

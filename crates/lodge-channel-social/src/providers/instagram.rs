@@ -5,6 +5,7 @@ use super::meta::{Graph, Meta, envelope};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::{Heard, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "deletions of messages",
     receipts: "read",
     registers: false,
+    pace: Pace::new((20, 1), (10, 10)),
 };
 
 /// Messages and comments of an Instagram account.

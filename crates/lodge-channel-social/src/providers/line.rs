@@ -4,6 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, millis, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -36,6 +37,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((100, 1), (20, 10)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

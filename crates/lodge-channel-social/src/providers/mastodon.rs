@@ -8,6 +8,7 @@ use super::meta::{api, unreadable};
 use super::x::links;
 use crate::heard::{Deleted, Heard, Said};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use crate::watch::{Look, Watch};
@@ -49,6 +50,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((150, 300), (30, 60)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -4,6 +4,7 @@ pub(crate) use super::meta::SCRATCH;
 use super::meta::{Graph, Meta};
 use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::Heard;
+use crate::pace::Pace;
 use crate::speech::{Capabilities, FilesOut, Outgoing, Settings, Speech, Unit};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits",
     receipts: "delivered, read",
     registers: false,
+    pace: Pace::new((50, 1), (10, 10)),
 };
 
 /// Messenger of a Facebook page.

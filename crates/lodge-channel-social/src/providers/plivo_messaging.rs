@@ -8,6 +8,7 @@ use super::twilio_compat::{needs_public_url, own_address};
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, text};
 use crate::numbers::{e164, hush, longest, said};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +48,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
+    pace: Pace::new((25, 1), (20, 20)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

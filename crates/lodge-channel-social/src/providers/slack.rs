@@ -3,6 +3,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Echo, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, family, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
@@ -37,6 +38,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((20, 1), (5, 5)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

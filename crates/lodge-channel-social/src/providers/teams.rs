@@ -9,6 +9,7 @@ mod activities;
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
@@ -61,6 +62,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
+    pace: Pace::new((50, 1), (7, 5)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -4,6 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Deleted, Echo, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, is, items, seconds, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +45,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions in business chats",
     receipts: "none",
     registers: true,
+    pace: Pace::new((30, 1), (5, 5)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].
@@ -337,7 +339,7 @@ impl Bot {
                 }
                 self.call("sendMessage", ApiBody::Json(&body)).await
             }
-            Content::Link { .. } => return Err(crate::speech::no_files()),
+            Content::Link { .. } => Err(crate::speech::no_files()),
             Content::File { name, media_type, bytes } => {
                 let mut fields = vec![("chat_id".to_owned(), chat.to_owned())];
                 fields.extend(way("/topic").map(|topic| ("message_thread_id".to_owned(), topic)));

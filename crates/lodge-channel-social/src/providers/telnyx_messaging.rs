@@ -6,6 +6,7 @@ use super::twilio_compat::own_address;
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, items, text};
 use crate::numbers::{self, e164, hush, longest, said};
+use crate::pace::Pace;
 use crate::speech::{
     Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, family, no_files,
 };
@@ -40,6 +41,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "sent, delivered, failed",
     registers: false,
+    pace: Pace::new((50, 1), (20, 20)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

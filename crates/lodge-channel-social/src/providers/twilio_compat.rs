@@ -4,6 +4,7 @@
 use super::meta::unreadable;
 use crate::heard::{About, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -32,6 +33,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
+    pace: Pace::new((50, 1), (20, 20)),
 };
 
 /// How long a WhatsApp message that came this way can be answered.

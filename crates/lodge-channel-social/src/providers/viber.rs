@@ -3,6 +3,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{About, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, millis, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -36,6 +37,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "delivered, seen, failed",
     registers: true,
+    pace: Pace::new((50, 1), (20, 10)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -9,6 +9,7 @@ use super::twilio_compat::own_address;
 use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::numbers::longest;
+use crate::pace::Pace;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
+    pace: Pace::new((25, 1), (20, 20)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

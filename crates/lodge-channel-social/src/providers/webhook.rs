@@ -4,6 +4,7 @@
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Said, Thread, Who};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use data_encoding::BASE64;
@@ -32,6 +33,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "none",
     receipts: "none",
     registers: false,
+    pace: Pace::new((50, 1), (20, 10)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -4,6 +4,7 @@
 use super::meta::{Graph, envelope};
 use crate::heard::{About, Deleted, Echo, Edited, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
+use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, family};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "edits, deletions",
     receipts: "sent, delivered, read, failed",
     registers: false,
+    pace: Pace::new((60, 1), (20, 60)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -10,6 +10,7 @@ mod register;
 use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
+use crate::pace::Pace;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
@@ -52,6 +53,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     changes: "deletions of posts",
     receipts: "read",
     registers: true,
+    pace: Pace::new((15, 900), (15, 900)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].

@@ -131,6 +131,27 @@ async fn f07_too_fast_delays_this_account_and_a_bad_token_is_loud() {
 }
 
 #[tokio::test]
+async fn f07_nobody_is_written_to_faster_than_the_provider_takes_it_and_others_go_on() {
+    let rig = Rig::new("telegram", Value::Null).await;
+    let message = |chat: u64| {
+        json!({"update_id": chat, "message": {"message_id": 5, "date": 1_795_291_190, "text": "help",
+        "from": {"id": chat, "first_name": "Ana"}, "chat": {"id": chat, "type": "private"}}})
+    };
+    rig.take(&message(7)).await;
+    for count in 0..7 {
+        rig.replier.send(&rig.reply(&format!("k{count}"), "hi")).await.unwrap();
+    }
+    let late = rig.reply("late", "hi");
+    let error = rig.replier.send(&late).await.unwrap_err();
+    assert_eq!(error.disposition, Disposition::Later { after: Some(SignedDuration::from_secs(3)) });
+    assert_eq!(rig.api.calls("sendMessage").len(), 7, "nobody had to tell us");
+    rig.take(&message(8)).await;
+    rig.replier.send(&rig.reply("other", "hi")).await.unwrap();
+    rig.clock.advance(SignedDuration::from_secs(3));
+    rig.replier.send(&late).await.unwrap();
+}
+
+#[tokio::test]
 async fn f06_statuses_in_any_order_are_news_of_what_was_sent() {
     let rig = Rig::new("whatsapp", Value::Null).await;
     rig.take(&whatsapp(json!({"from": "49151", "id": "wamid.1", "type": "text", "text": {"body": "hi"}})))
