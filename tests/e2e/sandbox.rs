@@ -159,11 +159,12 @@ async fn i01_a_newcomer_calls_by_the_keypad_and_hears_the_ticket_s_reference() -
     browser.shows("#list .ticket .chips", "queue technical").await?;
     browser.shows("#list .ticket .chips", "told on the spot").await?;
     browser.shows("#list .ticket", "the recording, ").await?;
-    // What the gateway kept is the sound that the carrier handed out.
-    let sound = "const file = document.querySelector('#list .files audio'); if (!file) return false; \
-                 if (!window.asked) { window.asked = true; fetch(file.src).then((r) => r.arrayBuffer()).then((b) => { \
-                 window.sound = new TextDecoder().decode(b.slice(0, 4)); }); } return window.sound === 'RIFF'";
-    until(&browser, sound).await?;
+    // What the gateway kept is the sound that the carrier handed out, and can be listened to here.
+    let load =
+        "const sound = document.querySelector('#list .files audio'); sound.preload = 'auto'; sound.load()";
+    until(&browser, "return document.querySelector('#list .files audio') !== null").await?;
+    browser.run(load).await?;
+    until(&browser, "return document.querySelector('#list .files audio').duration >= 1").await?;
     browser.click("#phone .wire summary").await?;
     browser.shows("#phone .wire", "POST /hooks/hotline/turn/1").await?;
     browser.shows("#phone .wire", "GET Recordings/").await?;

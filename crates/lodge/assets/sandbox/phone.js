@@ -6,7 +6,7 @@
   const phone = $("#phone");
   const { to, from, withheld, vouched, words, aloud } = phone.elements;
   const [state, clock, heard] = ["#call-state", "#call-time", "#heard"].map((id) => $(id));
-  const [dialButton, hangup, problem] = ["#call", "#hangup", "#call-problem"].map((id) => $(id));
+  const [dialButton, hangup] = ["#call", "#hangup"].map((id) => $(id));
   // What the call is and waits for; null while there is none.
   let call = null;
   let then = null;
@@ -113,11 +113,10 @@
     if (busy) return;
     busy = true;
     clearTimeout(quiet);
-    problem.textContent = "";
     try {
       enter(await send(path, body));
     } catch (error) {
-      problem.textContent = error.message;
+      line("note", error.message);
       call = null;
       then = null;
       over();
