@@ -57,7 +57,10 @@ async fn beside_node() -> Result<()> {
         let node = match peers::start("chat.mjs", folder.path(), &[]).await {
             Ok(node) => node,
             Err(error) => {
-                println!("chat on Redis      no comparison with Node: {error:#}; ours {}", percentiles(waits));
+                println!(
+                    "chat on Redis      no comparison with Node: {error:#}; ours {}",
+                    percentiles(waits)
+                );
                 return Ok(());
             }
         };
