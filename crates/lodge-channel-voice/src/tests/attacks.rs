@@ -177,13 +177,13 @@ async fn two_secrets_live_while_one_is_changed_over() {
 #[tokio::test]
 async fn t58_passwords_that_go_out_with_an_answer_are_not_kept_with_it() {
     for phone in phones().iter().filter(|phone| !phone.value["sealed"].is_null()) {
-        let secret = phone.text("sealed");
+        let sealed = phone.text("sealed");
         let house = House::of(phone);
         let menu = house.rings().await;
-        assert!(menu.whole.contains(secret), "{}: {}", phone.provider, menu.whole);
+        assert!(menu.whole.contains(sealed), "{}: {}", phone.provider, menu.whole);
         let kept = house.kept("").await;
         assert!(!kept.is_empty(), "{}", phone.provider);
-        let told = kept.iter().any(|(_, value)| String::from_utf8_lossy(value).contains(secret));
+        let told = kept.iter().any(|(_, value)| String::from_utf8_lossy(value).contains(sealed));
         assert!(!told, "{}: {kept:?}", phone.provider);
     }
 }

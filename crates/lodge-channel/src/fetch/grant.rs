@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use lodge_domain::{DeliveryError, Disposition};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 /// So long before its end a token is replaced.
@@ -57,7 +58,8 @@ impl ClientGrant {
     /// Forgets `token`, which was refused before its time.
     pub async fn forget(&self, token: &SecretString) {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|(kept, _)| kept.expose_secret() == token.expose_secret()) {
+        let refused = token.expose_secret().as_bytes();
+        if held.as_ref().is_some_and(|(kept, _)| kept.expose_secret().as_bytes().ct_eq(refused).into()) {
             *held = None;
         }
     }
