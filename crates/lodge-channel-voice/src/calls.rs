@@ -33,6 +33,13 @@ pub(crate) struct Kept {
     pub(crate) answers: Vec<Given>,
 }
 
+impl Kept {
+    /// What was answered to the callback with this digest, if it came before.
+    pub(crate) fn given(&self, digest: &str) -> Option<Given> {
+        self.answers.iter().find(|given| given.to == digest).cloned()
+    }
+}
+
 /// How a call was filed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Filed {

@@ -56,8 +56,7 @@ impl Desk {
     ) -> Result<Answer, Refusal> {
         for _ in 0..TRIES {
             let (mut kept, version) = self.calls.load(facts, &self.dialogue).await?;
-            if let Some(given) = kept.answers.iter().find(|given| given.to == digest) {
-                let given = given.clone();
+            if let Some(given) = kept.given(digest) {
                 return self.give(facts, given).await;
             }
             if self.dialect.manner() == Manner::Orders && !gone && number.is_some_and(|n| n != kept.call.turn)
@@ -100,8 +99,7 @@ impl Desk {
     ) -> Result<Answer, Refusal> {
         for _ in 0..TRIES {
             let (mut kept, version) = self.calls.load(facts, &self.dialogue).await?;
-            if let Some(given) = kept.answers.iter().find(|given| given.to == digest) {
-                let given = given.clone();
+            if let Some(given) = kept.given(digest) {
                 return self.give(facts, given).await;
             }
             let stale = number.is_some_and(|number| number != kept.call.turn);

@@ -12,6 +12,7 @@ mod config;
 mod contact;
 mod desk;
 mod dialect;
+mod documents;
 mod door;
 mod dues;
 mod filing;

@@ -5,7 +5,8 @@ use crate::config::{Shared, table};
 use crate::dialect::{
     Capabilities, Dialect, Event, Facts, Heard, Held, Manner, Settings, TextMessage, Words,
 };
-use crate::dialogue::{Ears, Input, Message, Sound, Spoken, Then, Turn};
+use crate::dialogue::{Ears, Input, Message, Spoken, Then, Turn};
+use crate::documents::{dial, lines, parameters};
 use crate::markup::Markup;
 use crate::networks::{caller, clean, number, plain_id, region};
 use crate::outward::{Outward, deleted, never, secrets, texted};
@@ -140,19 +141,15 @@ impl Dialect for Plivo {
         match &turn.then {
             Then::Listen(ears) => listen(&mut markup, turn, ears, script),
             Then::Record { seconds, silence, transcribe } => {
-                lines(&mut markup, turn, script);
+                lines(&mut markup, "Speak", turn, script);
                 record(&mut markup, (*seconds, *silence, *transcribe), script);
             }
             Then::Dial { number, seconds } => {
-                lines(&mut markup, turn, script);
-                let (action, seconds) = (script.turn(), seconds.to_string());
-                let ring = [("action", action.as_str()), ("method", "POST"), ("timeout", &seconds)];
-                markup.open("Dial", &ring);
-                markup.element("Number", &[], number);
-                markup.close();
+                lines(&mut markup, "Speak", turn, script);
+                dial(&mut markup, number, *seconds, script);
             }
             Then::HangUp | Then::File => {
-                lines(&mut markup, turn, script);
+                lines(&mut markup, "Speak", turn, script);
                 markup.empty("Hangup", &[]);
             }
         }
@@ -195,11 +192,6 @@ fn signed(request: &Unverified) -> Result<String, Forged> {
         (true, false, false) => format!("{base}?{query}.{fields}"),
         _ => format!("{base}?{query}"),
     })
-}
-
-/// The parameters: in the query of a GET, else in the form.
-fn parameters(request: &Verified<'_>) -> Form {
-    if *request.method() == Method::GET { request.query() } else { request.form() }
 }
 
 /// The call's id; the words of a recording write it in another way.
@@ -261,20 +253,6 @@ fn transcript(form: &Form) -> Option<Event> {
     })
 }
 
-fn lines(markup: &mut Markup, turn: &Turn, script: &Script<'_>) {
-    for line in &turn.lines {
-        match &line.what {
-            Sound::Play(address) => markup.element("Play", &[], address),
-            Sound::Say(text) => {
-                let language = region(&line.language);
-                let mut attributes = vec![("language", language.as_str())];
-                attributes.extend(script.voice(line).map(|voice| ("voice", voice)));
-                markup.element("Speak", &attributes, text);
-            }
-        }
-    }
-}
-
 fn listen(markup: &mut Markup, turn: &Turn, ears: &Ears, script: &Script<'_>) {
     let (action, hints, most) = (script.turn(), ears.hints.join(","), ears.keys.to_string());
     let language = region(turn.lines.last().map_or("en", |line| line.language.as_str()));
@@ -297,7 +275,7 @@ fn listen(markup: &mut Markup, turn: &Turn, ears: &Ears, script: &Script<'_>) {
         attributes.push(("hints", &hints));
     }
     markup.open("GetInput", &attributes);
-    lines(markup, turn, script);
+    lines(markup, "Speak", turn, script);
     markup.close();
     // Who says nothing gets no action request: the call goes on here.
     markup.element("Redirect", &[("method", "POST")], &script.nothing());

@@ -2,7 +2,8 @@
 //! in where their API is, and in a few attributes: that is the [`Flavour`], and a file of its own for each.
 
 use crate::dialect::{Dialect, Event, Facts, Heard, Held, Manner, TextMessage, Words};
-use crate::dialogue::{Ears, Input, Message, Sound, Spoken, Then, Turn};
+use crate::dialogue::{Ears, Input, Message, Spoken, Then, Turn};
+use crate::documents::{dial, lines, parameters};
 use crate::markup::Markup;
 use crate::networks::{caller, clean, number, plain_id, region, vouches};
 use crate::outward::{Outward, deleted, never, texted};
@@ -173,19 +174,15 @@ impl Dialect for Compatible {
         match &turn.then {
             Then::Listen(ears) => listen(&mut markup, turn, ears, &self.flavour, script),
             Then::Record { seconds, silence, transcribe } => {
-                lines(&mut markup, turn, script);
+                lines(&mut markup, "Say", turn, script);
                 record(&mut markup, (*seconds, *silence, *transcribe), &self.flavour, script);
             }
             Then::Dial { number, seconds } => {
-                lines(&mut markup, turn, script);
-                let (action, seconds) = (script.turn(), seconds.to_string());
-                let ring = [("action", action.as_str()), ("method", "POST"), ("timeout", &seconds)];
-                markup.open("Dial", &ring);
-                markup.element("Number", &[], number);
-                markup.close();
+                lines(&mut markup, "Say", turn, script);
+                dial(&mut markup, number, *seconds, script);
             }
             Then::HangUp | Then::File => {
-                lines(&mut markup, turn, script);
+                lines(&mut markup, "Say", turn, script);
                 markup.empty("Hangup", &[]);
             }
         }
@@ -207,11 +204,6 @@ impl Dialect for Compatible {
 
 fn is_json(request: &Unverified) -> bool {
     request.media_type().as_deref() == Some("application/json")
-}
-
-/// The parameters: in the query of a GET, else in the form.
-fn parameters(request: &Verified<'_>) -> Form {
-    if *request.method() == Method::GET { request.query() } else { request.form() }
 }
 
 fn facts(form: &Form, request: &Verified<'_>) -> Option<Facts> {
@@ -282,20 +274,6 @@ fn transcript(form: &Form) -> Option<Event> {
     })
 }
 
-fn lines(markup: &mut Markup, turn: &Turn, script: &Script<'_>) {
-    for line in &turn.lines {
-        match &line.what {
-            Sound::Play(address) => markup.element("Play", &[], address),
-            Sound::Say(text) => {
-                let language = region(&line.language);
-                let mut attributes = vec![("language", language.as_str())];
-                attributes.extend(script.voice(line).map(|voice| ("voice", voice)));
-                markup.element("Say", &attributes, text);
-            }
-        }
-    }
-}
-
 fn listen(markup: &mut Markup, turn: &Turn, ears: &Ears, flavour: &Flavour, script: &Script<'_>) {
     let action = script.turn();
     let (hints, most, timeout) = (ears.hints.join(", "), ears.keys.to_string(), ears.seconds.to_string());
@@ -323,7 +301,7 @@ fn listen(markup: &mut Markup, turn: &Turn, ears: &Ears, flavour: &Flavour, scri
     }
     attributes.push(("timeout", &timeout));
     markup.open("Gather", &attributes);
-    lines(markup, turn, script);
+    lines(markup, "Say", turn, script);
     markup.close();
     if !flavour.tells_silence {
         markup.element("Redirect", &[("method", "POST")], &script.nothing());

@@ -2,7 +2,7 @@
 //! on where its cursor says.
 
 use super::session::{Say, failure};
-use super::{Account, CHAT};
+use super::{Account, CHAT, escaped};
 use crate::heard::{Deleted, Heard, Said};
 use crate::json::{items, text};
 use crate::watch::{Look, Watch};
@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::ApiAnswer;
 use lodge_domain::{DeliveryError, Disposition};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -22,10 +21,6 @@ const MOST_PAGES: usize = 200;
 const SPARE_CALLS: u32 = 20;
 const NEWS: &str =
     "app.bsky.notification.listNotifications?limit=100&reasons=mention&reasons=reply&reasons=quote";
-
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
 
 fn indexed(one: &Value) -> Option<Timestamp> {
     text(one, "/indexedAt")?.parse().ok()
