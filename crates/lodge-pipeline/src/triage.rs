@@ -30,16 +30,13 @@ pub(crate) async fn envelope(shared: &Shared, claim: &Claim) -> Result<Ending, S
     let Some(id) = EnvelopeId::parse(&work.subject) else {
         return Ok(Ending::dead("the work names no envelope", &work.subject));
     };
-    let found = shared.store.ledger.find(&work.brand, Lookup::Envelope(id)).await?;
-    let Some(envelope) = found.into_iter().next() else {
+    let Some((envelope, conversation)) = read(shared, work, id).await? else {
         // Erased meanwhile.
         return Ok(Ending::done(Vec::new()));
     };
     if burst::is_held(&envelope.contact) {
         return burst::triage(shared, &envelope).await;
     }
-    let place = envelope.receipt.conversation.clone();
-    let conversation = shared.store.ledger.conversation(&work.brand, &place).await?;
     let live = shared.live();
     let triaged = preview::triaged(&live, envelope, conversation.as_ref());
     let acknowledgment = decide(shared, &live, &triaged.envelope).await?;
@@ -50,6 +47,29 @@ pub(crate) async fn envelope(shared: &Shared, claim: &Claim) -> Result<Ending, S
         Err(error) => return Ok(Ending::dead("the event cannot be written", &error.to_string())),
     };
     Ok(Ending::done(effects(shared, &triaged, conversation.as_ref(), &acknowledgment, body)))
+}
+
+/// The envelope and its conversation, asked for at once where the work names both.
+async fn read(
+    shared: &Shared,
+    work: &NewWork,
+    id: EnvelopeId,
+) -> Result<Option<(Envelope, Option<Conversation>)>, StoreError> {
+    let ledger = &shared.store.ledger;
+    let place = async {
+        match &work.conversation {
+            Some(place) => ledger.conversation(&work.brand, place).await,
+            None => Ok(None),
+        }
+    };
+    let (found, place) = tokio::try_join!(ledger.find(&work.brand, Lookup::Envelope(id)), place)?;
+    let Some(envelope) = found.into_iter().next() else { return Ok(None) };
+    let own = &envelope.receipt.conversation;
+    let conversation = match place {
+        Some(place) if place.id == *own => Some(place),
+        _ => ledger.conversation(&work.brand, own).await?,
+    };
+    Ok(Some((envelope, conversation)))
 }
 
 /// What becomes of the acknowledgment.
