@@ -263,6 +263,7 @@ fn line(text: &str) -> Option<String> {
 
 /// Text as it was written, without what a terminal or a page would take for a command.
 fn block(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    text.chars().filter(|c| !is_hidden(*c) && (!c.is_control() || matches!(c, '\n' | '\t'))).collect()
+    let mut text = text.replace("\r\n", "\n");
+    text.retain(|c| !is_hidden(c) && (!c.is_control() || matches!(c, '\n' | '\t')));
+    text
 }
