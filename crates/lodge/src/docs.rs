@@ -20,4 +20,5 @@ decisions! {
     adr_0011 = "0011-effects";
     adr_0012 = "0012-fail-points";
     adr_0013 = "0013-bursts";
+    adr_0014 = "0014-allocator";
 }

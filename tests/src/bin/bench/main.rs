@@ -18,6 +18,11 @@ mod voice;
 mod webhooks;
 
 use anyhow::Result;
+use mimalloc::MiMalloc;
+
+/// The gateway's own (ADR 0014), so that no ratio to a bare server praises the allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const BENCHES: &[&str] =
     &["parse", "accept-embedded", "accept-redis", "forward", "imap", "webhooks", "chat", "voice"];
