@@ -1,4 +1,4 @@
-//! The texts of acknowledgments: built in for eight languages, replaced by the operator's own where there are any.
+//! The texts of acknowledgments: built in for fifteen languages, replaced by the operator's own where there are any.
 //!
 //! A template's first line is the subject, the rest the text; an HTML template has the body alone. Values are data and
 //! never templates (T39); an unknown variable is an error when templates are loaded; what fails later falls back to the
@@ -10,27 +10,43 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 15] = [
+    ("ar", include_str!("../templates/ar.txt")),
     ("de", include_str!("../templates/de.txt")),
     ("en", include_str!("../templates/en.txt")),
     ("es", include_str!("../templates/es.txt")),
     ("fr", include_str!("../templates/fr.txt")),
+    ("he", include_str!("../templates/he.txt")),
     ("it", include_str!("../templates/it.txt")),
+    ("ja", include_str!("../templates/ja.txt")),
     ("nl", include_str!("../templates/nl.txt")),
     ("pl", include_str!("../templates/pl.txt")),
     ("pt", include_str!("../templates/pt.txt")),
+    ("ru", include_str!("../templates/ru.txt")),
+    ("tr", include_str!("../templates/tr.txt")),
+    ("uk", include_str!("../templates/uk.txt")),
+    ("zh", include_str!("../templates/zh.txt")),
 ];
 /// What is said where there is no room for a letter.
-const SHORT: [(&str, &str); 8] = [
+const SHORT: [(&str, &str); 15] = [
+    ("ar", "شكرًا، لقد استلمنا رسالتك. رقمك المرجعي هو REF."),
     ("de", "Danke, wir haben Ihre Nachricht. Ihre Nummer ist REF."),
     ("en", "Thank you, we have your message. Your reference is REF."),
     ("es", "Gracias, hemos recibido su mensaje. Su referencia es REF."),
     ("fr", "Merci, nous avons bien reçu votre message. Votre référence est REF."),
+    ("he", "תודה, קיבלנו את הודעתך. מספר הפנייה שלך: REF."),
     ("it", "Grazie, abbiamo ricevuto il suo messaggio. Il suo riferimento è REF."),
+    ("ja", "お問い合わせを受け付けました。受付番号: REF"),
     ("nl", "Bedankt, we hebben uw bericht ontvangen. Uw referentie is REF."),
     ("pl", "Dziękujemy, mamy Państwa wiadomość. Numer sprawy: REF."),
     ("pt", "Obrigado, recebemos a sua mensagem. A sua referência é REF."),
+    ("ru", "Спасибо, мы получили ваше сообщение. Номер обращения: REF."),
+    ("tr", "Teşekkürler, mesajınızı aldık. Başvuru numaranız: REF."),
+    ("uk", "Дякуємо, ми отримали ваше повідомлення. Номер звернення: REF."),
+    ("zh", "谢谢，我们已收到您的消息。受理编号: REF。"),
 ];
+/// Languages that are written from the right.
+const RIGHT_TO_LEFT: [&str; 2] = ["ar", "he"];
 /// Instructions one rendering may take.
 const FUEL: u64 = 100_000;
 /// Characters of a value that reach a text.
@@ -123,9 +139,8 @@ impl Templates {
             let primary = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
             SHORT.iter().find(|(language, _)| *language == primary)
         };
-        let english = SHORT.get(1).map_or("REF", |(_, text)| text);
-        let text = languages.into_iter().find_map(known).map_or(english, |(_, text)| text);
-        text.replace("REF", reference)
+        let found = languages.into_iter().chain(["en"]).find_map(known);
+        found.map_or("REF", |(_, text)| text).replace("REF", reference)
     }
 
     /// Renders each of the operator's templates with and without everything that may be absent.
@@ -167,9 +182,9 @@ impl Templates {
                 .inspect_err(|error| {
                     events::TemplateFailed { language: &language, error: error.clone() }.emit();
                 })
-                .unwrap_or_else(|_| html_of(&text))
+                .unwrap_or_else(|_| html_of(&text, &language))
         } else {
-            html_of(&text)
+            html_of(&text, &language)
         };
         Rendered { subject, text, html, language }
     }
@@ -281,10 +296,11 @@ fn cut(values: &Values) -> Values {
 }
 
 /// Plain text as HTML: a paragraph for each block, lines kept, everything escaped.
-fn html_of(text: &str) -> String {
+fn html_of(text: &str, language: &str) -> String {
+    let begin = if RIGHT_TO_LEFT.contains(&language) { "<p dir=\"rtl\">" } else { "<p>" };
     let mut html = String::new();
     for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
-        html.push_str("<p>");
+        html.push_str(begin);
         for (at, line) in block.lines().enumerate() {
             if at > 0 {
                 html.push_str("<br>\n");
@@ -320,7 +336,10 @@ mod tests {
     #[test]
     fn every_built_in_text_is_whole_with_and_without_what_may_be_absent() {
         let templates = Templates::default();
-        assert_eq!(templates.languages(), ["de", "en", "es", "fr", "it", "nl", "pl", "pt"]);
+        assert_eq!(
+            templates.languages(),
+            ["ar", "de", "en", "es", "fr", "he", "it", "ja", "nl", "pl", "pt", "ru", "tr", "uk", "zh",]
+        );
         let full = Values {
             subject: Some("Parcel".to_owned()),
             name: Some("Ann".to_owned()),
@@ -340,7 +359,14 @@ mod tests {
                 "{}",
                 all.text
             );
-            assert!(!all.text.contains("\n\n\n") && all.text.contains(" Ann,\n\n"), "{}", all.text);
+            let greeting = all.text.lines().next().unwrap_or_default();
+            assert!(!all.text.contains("\n\n\n") && greeting.contains("Ann"), "{}", all.text);
+            let short = Templates::short([language.as_str()], "482 913 6057");
+            assert!(
+                short.contains("482 913 6057") && (language == "en") == short.contains("Thank"),
+                "{short}"
+            );
+            assert_eq!(all.html.contains("rtl"), ["ar", "he"].contains(&language.as_str()), "{}", all.html);
         }
     }
 
