@@ -105,11 +105,7 @@ impl TwilioKeys {
     pub fn verify<'r>(&self, request: &'r Unverified) -> Result<Verified<'r>, Forged> {
         let signature = request.header("x-twilio-signature");
         if !request.has_header(SETTINGS) {
-            return twilio(
-                &self.tokens,
-                request,
-                &Candidates::base64(Algorithm::Sha1.length(), signature),
-            );
+            return twilio(&self.tokens, request, &Candidates::base64(Algorithm::Sha1.length(), signature));
         }
         let settings = request.header(SETTINGS).ok_or(Forged("the signature's settings stand twice"))?;
         if setting(settings, "algorithm") != Some("HMAC_SHA256") {
