@@ -11,6 +11,7 @@ use crate::contact::Outcome;
 use crate::dialect::{Dialect, Event, Facts, Heard, Manner, Words};
 use crate::dialogue::{Dialogue, Input, Message, Moment, Then, Turn, advance};
 use crate::filing::{Policy, object};
+use crate::misdirected::{misdirected, no_call, unreadable};
 use crate::places::{Place, Script};
 use crate::recordings::{Pending, Recordings, What};
 use async_trait::async_trait;
@@ -197,9 +198,11 @@ impl Desk {
     }
 
     async fn take(&self, request: &Verified<'_>) -> Result<Answer, Refusal> {
-        let Some(Heard { facts, events }) = self.dialect.read(request) else {
-            return Ok(Answer::empty(axum::http::StatusCode::BAD_REQUEST));
-        };
+        if misdirected(request) {
+            tracing::warn!(inbox = %self.inbox.name, "a text message came to an inbox for calls");
+            return Ok(no_call());
+        }
+        let Some(Heard { facts, events }) = self.dialect.read(request) else { return Ok(unreadable()) };
         let mut answer = None;
         for event in events {
             let digest = || HEXLOWER.encode(&self.dialect.sameness(request)[..16]);

@@ -17,6 +17,7 @@ mod door;
 mod dues;
 mod filing;
 mod markup;
+mod misdirected;
 mod networks;
 mod outward;
 mod places;

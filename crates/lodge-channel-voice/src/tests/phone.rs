@@ -3,6 +3,8 @@
 //! - `settings`: the table, with secrets by environment variables; the one that `signing` names signs callbacks
 //! - `signs`, `timed`, `covers_body`, `covers_bytes`, `media_type`: the scheme of [`super::sign`], and what it covers
 //! - `vectors`, `schemes`: signed requests in `fixtures/webhook/`, and which of their schemes a voice inbox speaks
+//! - `elsewhere`: the schemes it does not, each with the reason; `messages`, `messages_signed`: the folder of `fixtures/social/`
+//!   with the provider's text messages, and the scheme that signs them where it is another
 //! - `documents`, `vocabulary`, `says`, `listens`, `records`, `dials`: how answers are read, and all they may hold; `verb`
 //!   names the member that names an object of JSON, `waits` what keeps a call where nothing hangs up,
 //!   `records_by` the member that makes a verb a recording where the same verb listens
