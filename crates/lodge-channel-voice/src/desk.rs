@@ -69,6 +69,7 @@ impl Desk {
                 }
                 continue;
             }
+            let gone = gone || self.left(facts, &kept, input).await?;
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
             let turn = self.step(&mut kept, input, gone).await?;
@@ -89,6 +90,19 @@ impl Desk {
             }
         }
         Err(Refusal::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Whether whoever ended a recording did so by hanging up.
+    async fn left(&self, facts: &Facts, kept: &Kept, input: &Input) -> Result<bool, Refusal> {
+        if kept.call.ended || !matches!(input, Input::Recorded(_)) {
+            return Ok(false);
+        }
+        let present = self.dialect.present(facts).await;
+        let unknown = |error: lodge_domain::DeliveryError| Refusal::Unavailable {
+            reason: error.to_string(),
+            retry_after: Duration::from_secs(1),
+        };
+        present.map(|present| !present).map_err(unknown)
     }
 
     /// Orders that go on within a turn, as long as the call is in it.
@@ -187,8 +201,15 @@ impl Desk {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };
             // What was filed is told of by the recording's own supplement.
-            if kept.filed.is_some() || !kept.call.learned.remember(message.clone()) {
+            let told = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
+            if told || !kept.call.learned.remember(message.clone()) {
                 return Ok(());
+            }
+            if kept.filed.is_some() {
+                // Without a message the call was no ticket; it is one now.
+                let status = kept.status.clone();
+                self.end(&mut kept, Outcome::Voicemail, status.as_deref().map(|status| (status, None)))
+                    .await?;
             }
             if self.calls.save(&mut kept, version).await? {
                 return Ok(());

@@ -253,6 +253,15 @@ pub(crate) trait Dialect: Send + Sync {
         Ok(())
     }
 
+    /// Whether the caller is still there, where a recording's callback does not say whether they ended it or hung up.
+    ///
+    /// # Errors
+    /// Where no answer came; the provider tells of the recording again.
+    async fn present(&self, call: &Facts) -> Result<bool, DeliveryError> {
+        let _ = call;
+        Ok(true)
+    }
+
     /// The answer to what asks for none.
     fn nothing(&self) -> Answer {
         Answer::empty(StatusCode::NO_CONTENT)
