@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
-use lodge_domain::Timestamp;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
