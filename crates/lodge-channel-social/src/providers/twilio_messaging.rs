@@ -27,7 +27,8 @@ pub struct Twilio {
     pub account_sid: String,
     /// The account's auth token; signs every webhook, and sends. A list while it is changed over, the newest first.
     pub auth_token: Secrets,
-    /// Shared keys by their names (`webhooks_sharedkey_…`), where they sign webhooks in place of the auth token.
+    /// Shared keys by their names (`webhooks_sharedkey_…`), where they sign webhooks in place of the auth token. Without any, a
+    /// secret of `auth_token` may be one.
     #[serde(default)]
     pub shared_keys: BTreeMap<String, Secret>,
     /// The number (`+1…`, `whatsapp:+1…`) or messaging service (`MG…`) that sends.

@@ -33,7 +33,8 @@ table! {
         pub account_sid: Option<String>,
         /// The account's auth token, which signs callbacks; two while it is changed over, the one for calls to Twilio first.
         pub auth_token: Secrets,
-        /// Shared keys by their names (`webhooks_sharedkey_…`), where they sign callbacks in place of the auth token.
+        /// Shared keys by their names (`webhooks_sharedkey_…`), where they sign callbacks in place of the auth token. Without
+        /// any, a secret of `auth_token` may be one.
         #[serde(default)]
         pub shared_keys: BTreeMap<String, Secret>,
     }
