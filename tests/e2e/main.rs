@@ -49,6 +49,7 @@ mod voice_commands;
 mod voice_every_provider;
 mod voice_plivo;
 /// The signatures of telephony providers, which the channel's own tests make, too.
+#[cfg(test)]
 #[path = "../../crates/lodge-channel-voice/src/tests/sign.rs"]
 mod voice_signing;
 mod voice_support;
