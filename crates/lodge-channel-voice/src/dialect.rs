@@ -213,6 +213,17 @@ pub(crate) trait Dialect: Send + Sync {
     /// See [`lodge_channel::webhook::Provider::media_types`].
     fn media_types(&self) -> &[&str];
 
+    /// See [`lodge_channel::webhook::Provider::body_limit`].
+    fn body_limit(&self) -> usize {
+        1024 * 1024
+    }
+
+    /// See [`lodge_channel::webhook::Provider::body_limit_of`].
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        let _ = request;
+        self.body_limit()
+    }
+
     /// See [`lodge_channel::webhook::Provider::signs_get`].
     fn signs_get(&self) -> bool {
         false

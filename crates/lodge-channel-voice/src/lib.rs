@@ -25,6 +25,8 @@ mod recordings;
 mod replier;
 #[cfg(test)]
 mod tests;
+mod uploads;
+mod wav;
 
 pub use providers::*;
 

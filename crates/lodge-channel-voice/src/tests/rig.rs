@@ -241,7 +241,7 @@ impl House {
         let mut request = Request::builder()
             .method("POST")
             .uri(format!("/hooks/page{slash}{below}"))
-            .header("content-type", self.phone().text("media_type"));
+            .header("content-type", self.phone().media_type(body));
         for (name, value) in headers {
             request = request.header(*name, value);
         }
