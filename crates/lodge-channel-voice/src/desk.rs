@@ -182,7 +182,7 @@ impl Desk {
     }
 
     /// A message was recorded, whoever tells of it first: the provider's callback, or the dialogue's next step.
-    async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
+    pub(crate) async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
         for _ in 0..TRIES {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };

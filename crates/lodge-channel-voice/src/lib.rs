@@ -23,8 +23,11 @@ mod places;
 mod providers;
 mod recordings;
 mod replier;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod uploads;
 mod wav;
 

@@ -73,6 +73,18 @@ impl Pending {
         Self { version, facts, what, id, address, since: now, due: now, tries, refused, file: None }
     }
 
+    /// The same, looked at no sooner than `at`.
+    pub(crate) fn due(mut self, at: Timestamp) -> Self {
+        self.due = at;
+        self
+    }
+
+    /// The same with its length in seconds.
+    pub(crate) fn lasting(mut self, seconds: Option<u32>) -> Self {
+        self.what = What::Recording { seconds };
+        self
+    }
+
     /// The same with the recording itself; `None` leaves it to be fetched.
     pub(crate) fn with(mut self, file: Option<Attachment>) -> Self {
         self.file = file;
@@ -120,6 +132,21 @@ impl Recordings {
         let key = pending.key();
         self.dues().note(pending.due, &key).await?;
         self.state.save(&self.inbox, &key, 0, Bytes::from(value)).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// What was noted as coming is there, or will never be.
+    pub(crate) async fn arrive(&self, mut pending: Pending) -> Result<(), StoreError> {
+        pending.refused = self.refused(&pending.facts).await?;
+        pending.due = self.clock.now();
+        let value =
+            serde_json::to_vec(&pending).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let key = pending.key();
+        self.dues().note(pending.due, &key).await?;
+        let stored = self.state.load(&self.inbox, &key).await?;
+        let version = stored.map_or(0, |stored| stored.version);
+        self.state.save(&self.inbox, &key, version, Bytes::from(value)).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -187,6 +214,11 @@ impl Recordings {
         if pending.refused || refused {
             self.tell(pending, json!({"missing": "no consent to being recorded"}), Vec::new()).await?;
             self.delete(pending).await;
+            return Ok(true);
+        }
+        if pending.file.is_none() && pending.address.is_empty() {
+            let missing = "it did not come to us, or could not be kept";
+            self.tell(pending, json!({"missing": missing}), Vec::new()).await?;
             return Ok(true);
         }
         let fetched = match (&pending.file, &pending.what) {

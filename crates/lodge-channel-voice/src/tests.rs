@@ -15,4 +15,5 @@ mod phone;
 mod reading;
 mod rig;
 mod sign;
+mod streams;
 mod uploads;
