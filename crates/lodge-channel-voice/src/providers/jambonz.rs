@@ -126,12 +126,13 @@ impl Dialect for Jambonz {
         let event = match Place::of(request.below())? {
             Place::Turn { number, nothing } => {
                 let input = if nothing { Input::Silence } else { done(&told, &facts.id, number) };
-                Some(Event::Turn { number: Some(number), input, gone: false })
+                // Who hung up while speaking, or while an operator was called, is told of at the turn's address, too.
+                Some(Event::Turn { number: Some(number), input, gone: is_last(status) })
             }
             Place::Transcript => words(&told, request.body()),
             // The line to an operator has a life of its own.
             _ if told.get("parent_call_sid").is_some_and(Value::is_string) => None,
-            _ if matches!(status, "completed" | "failed" | "busy" | "no-answer") => {
+            _ if is_last(status) => {
                 let seconds = told.get("duration").and_then(Value::as_u64);
                 let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
                 Some(Event::Ended { status: status.to_owned(), seconds })
@@ -198,7 +199,13 @@ impl Dialect for Jambonz {
     }
 }
 
-/// What the caller did, or what became of the operator's line: `completed` where somebody answered, else how far it got.
+/// Whether a call is over that stands so.
+fn is_last(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "busy" | "no-answer")
+}
+
+/// What the caller did, or what became of the operator's line: `completed` where somebody answered, else how far it got, and
+/// nothing where it got nowhere.
 fn done(told: &Value, call: &str, turn: u32) -> Input {
     if let Some(status) = text(told, "/dial_call_status") {
         return Input::Operator(status == "completed");
