@@ -14,6 +14,7 @@ use crate::filing::{Policy, object};
 use crate::misdirected::{misdirected, no_call, unreadable};
 use crate::places::{Place, Script};
 use crate::recordings::{Pending, Recordings, What};
+use crate::uploads::{Upload, upload};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use lodge_channel::webhook::{Answer, Forged, Provider, Unverified, Verified};
@@ -196,7 +197,7 @@ impl Desk {
     }
 
     /// A message was recorded, whoever tells of it first: the provider's callback, or the dialogue's next step.
-    async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
+    pub(crate) async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
         for _ in 0..TRIES {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };
@@ -224,6 +225,9 @@ impl Desk {
             return Ok(no_call());
         }
         let Some(Heard { facts, events }) = self.dialect.read(request) else { return Ok(unreadable()) };
+        if let Some(upload) = upload(request, &facts.id) {
+            self.take_in(&facts, upload).await?;
+        }
         let mut answer = None;
         for event in events {
             let digest = || HEXLOWER.encode(&self.dialect.sameness(request)[..16]);
@@ -241,6 +245,26 @@ impl Desk {
             }
         }
         Ok(answer.unwrap_or_else(|| self.dialect.nothing()))
+    }
+
+    /// Keeps a recording that came along. What cannot be kept now will not come again: the core is told so, and the call goes
+    /// on.
+    async fn take_in(&self, facts: &Facts, upload: Upload) -> Result<(), Refusal> {
+        let Message { id, seconds } = upload.message();
+        let now = self.clock.now();
+        match self.recordings.store(facts, upload).await.map_err(|error| refusal(&error))? {
+            Ok(file) => {
+                let pending =
+                    Pending::new(facts.clone(), What::Recording { seconds }, id, String::new(), now);
+                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))
+            }
+            Err(error) => {
+                tracing::warn!(inbox = %self.inbox.name, %error, "a recording that came along was not kept");
+                let lost = object(json!({"recording_id": id, "missing": error.to_string()}));
+                let source = format!("recording/{id}/lost");
+                self.supplement(facts, SupplementKind::Recording, &source, lost).await
+            }
+        }
     }
 
     /// What comes of a recording, whenever it comes.
@@ -282,6 +306,14 @@ impl Provider for Desk {
 
     fn media_types(&self) -> &[&str] {
         self.dialect.media_types()
+    }
+
+    fn body_limit(&self) -> usize {
+        self.dialect.body_limit()
+    }
+
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        self.dialect.body_limit_of(request)
     }
 
     fn signs_get(&self) -> bool {

@@ -7,6 +7,7 @@
 use crate::config::Shared;
 use crate::dialogue::{Input, Turn};
 use crate::places::Script;
+use crate::tickets::Tickets;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -212,6 +213,23 @@ pub(crate) struct TextMessage<'a> {
 pub(crate) trait Dialect: Send + Sync {
     /// See [`lodge_channel::webhook::Provider::media_types`].
     fn media_types(&self) -> &[&str];
+
+    /// The subprotocol of the WebSocket by which the audio of messages comes to us, and the passwords that open it; `None`
+    /// where it does not come so.
+    fn streams(&self) -> Option<(&'static str, Tickets)> {
+        None
+    }
+
+    /// See [`lodge_channel::webhook::Provider::body_limit`].
+    fn body_limit(&self) -> usize {
+        1024 * 1024
+    }
+
+    /// See [`lodge_channel::webhook::Provider::body_limit_of`].
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        let _ = request;
+        self.body_limit()
+    }
 
     /// See [`lodge_channel::webhook::Provider::signs_get`].
     fn signs_get(&self) -> bool {

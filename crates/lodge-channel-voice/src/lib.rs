@@ -24,8 +24,13 @@ mod places;
 mod providers;
 mod recordings;
 mod replier;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod tickets;
+mod uploads;
+mod wav;
 
 pub use providers::*;
 

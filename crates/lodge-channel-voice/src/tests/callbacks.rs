@@ -21,7 +21,7 @@ fn files(phone: &Phone) -> Vec<String> {
     names.retain(|name| {
         name != "phone.json"
             && !name.ends_with(".expected.json")
-            && (name.ends_with(".form") || name.ends_with(".json"))
+            && [".form", ".json", ".multipart"].iter().any(|end| name.ends_with(end))
     });
     names.sort();
     names
@@ -84,7 +84,7 @@ async fn every_callback_is_understood_as_expected() {
             let (body, below) = (phone.kept(&name), place(&phone, &name));
             let slash = if below.is_empty() { "" } else { "/" };
             let target = format!("/hooks/page{slash}{below}");
-            let mut request = Request::post(&target).header("content-type", phone.text("media_type"));
+            let mut request = Request::post(&target).header("content-type", phone.media_type(&body));
             for (header, value) in house.headers(&target, &body) {
                 request = request.header(header, value);
             }
