@@ -30,16 +30,20 @@ const MESSAGES: &[&str] =
 
 /// Whether a request that is believed tells of a text message and of no call.
 pub(crate) fn misdirected(request: &Verified<'_>) -> bool {
-    if request.request().media_type().as_deref() != Some("application/json") {
-        let form = parameters(request);
-        let has = |names: &[&str]| names.iter().any(|name| form.filled(name).is_some());
-        return has(MESSAGES) && !has(CALLS);
+    let media_type = request.request().media_type();
+    if media_type.as_deref() == Some("application/json") {
+        return match request.json::<Value>() {
+            Some(Value::Array(all)) => all.first().is_some_and(of_a_message),
+            Some(told) => of_a_message(&told),
+            None => false,
+        };
     }
-    match request.json::<Value>() {
-        Some(Value::Array(all)) => all.first().is_some_and(of_a_message),
-        Some(told) => of_a_message(&told),
-        None => false,
+    if media_type.is_some_and(|named| named != "application/x-www-form-urlencoded") {
+        return false;
     }
+    let form = parameters(request);
+    let has = |names: &[&str]| names.iter().any(|name| form.filled(name).is_some());
+    has(MESSAGES) && !has(CALLS)
 }
 
 fn of_a_message(told: &Value) -> bool {
