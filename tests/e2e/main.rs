@@ -45,7 +45,14 @@ mod smtp_refusals;
 mod support;
 mod threading;
 mod voice_calls;
+mod voice_commands;
+mod voice_every_provider;
 mod voice_plivo;
+/// The signatures of telephony providers, which the channel's own tests make, too.
+#[cfg(test)]
+#[path = "../../crates/lodge-channel-voice/src/tests/sign.rs"]
+mod voice_signing;
+mod voice_support;
 mod widget;
 mod widget_keyboard;
 mod widget_looks;

@@ -110,6 +110,17 @@ impl BlobWriter for Writer {
         Ok(())
     }
 
+    async fn lead(&mut self, head: Bytes) -> Result<(), BlobError> {
+        let (mut staged, gathered) = self.take()?;
+        let root = self.inner.root.clone();
+        let led = blocking(move || {
+            staged.write(&gathered).map_err(|error| unavailable(&error))?;
+            staged.led_by(&root, &head).map_err(|error| unavailable(&error))
+        });
+        self.staged = Some(led.await?);
+        Ok(())
+    }
+
     async fn finish(mut self: Box<Self>) -> Result<BlobRef, BlobError> {
         let (mut staged, gathered) = self.take()?;
         let inner = Arc::clone(&self.inner);

@@ -4,9 +4,12 @@ use crate::layout::{STAGING, create_new};
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much is copied at a time, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// An unfinished blob. Dropping it removes its file.
 pub(crate) struct Staged {
@@ -45,6 +48,21 @@ impl Staged {
         self.hash.update(piece);
         self.size += piece.len() as u64;
         Ok(())
+    }
+
+    /// The same after `head`, written anew piece by piece.
+    pub(crate) fn led_by(self, root: &Path, head: &[u8]) -> io::Result<Self> {
+        let mut led = Self::start(root)?;
+        led.write(head)?;
+        let mut rest = File::open(&self.path)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = rest.read(&mut piece)?;
+            if length == 0 {
+                return Ok(led);
+            }
+            led.write(piece.get(..length).unwrap_or_default())?;
+        }
     }
 
     /// Hash and length of what [`Self::write`] wrote so far.

@@ -96,6 +96,22 @@ async fn streamed_content_is_the_same_blob_and_a_dropped_writer_leaves_nothing()
 }
 
 #[tokio::test]
+async fn what_leads_a_blob_can_be_told_when_the_rest_of_it_is_there() {
+    let house = house();
+    let mut writer = house.blobs.begin().await.unwrap();
+    for _ in 0..4 {
+        writer.write(Bytes::from(vec![7_u8; 100_000])).await.unwrap();
+    }
+    writer.lead(Bytes::from_static(b"head")).await.unwrap();
+    assert_eq!(house.unfinished(), 1);
+    writer.write(Bytes::from_static(b"tail")).await.unwrap();
+    let led = writer.finish().await.unwrap();
+    let whole = [&b"head"[..], &[7; 400_000], b"tail"].concat();
+    assert_eq!(house.blobs.read(&led).await.unwrap(), whole);
+    assert_eq!((led, house.unfinished()), (house.blobs.put(Bytes::from(whole)).await.unwrap(), 0));
+}
+
+#[tokio::test]
 async fn t66_folders_and_files_are_private_and_open_ones_are_refused() {
     let house = house();
     let blob = house.blobs.put(Bytes::from_static(b"private")).await.unwrap();

@@ -17,7 +17,6 @@ mod desk;
 mod door;
 pub mod entry;
 mod follow;
-mod fragments;
 mod greet;
 mod handover;
 pub mod identity;

@@ -6,7 +6,6 @@ use crate::contact::Visitor;
 use crate::crowd::Seat;
 use crate::desk::Desk;
 use crate::entry::Entry;
-use crate::fragments::{Counted, is_too_many};
 use crate::greet::is_void;
 use crate::protocol::{self, ServerFrame};
 use crate::registry::{Place, Window};
@@ -14,6 +13,7 @@ use crate::token::SessionKey;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use lodge_channel::Client;
+use lodge_channel::socket::{Counted, is_too_many, open};
 use lodge_domain::TimelineId;
 use lodge_domain::ports::StoreError;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// How often we ask whether somebody is there.
@@ -90,14 +90,7 @@ pub(crate) async fn serve<S>(desk: Arc<Desk>, client: Option<Client>, seat: Opti
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    // Small buffers, or an idle session costs 128 KiB; no message waits in them, since each is flushed.
-    let config = WebSocketConfig::default()
-        .read_buffer_size(512)
-        .write_buffer_size(0)
-        .max_write_buffer_size(256 * 1024)
-        .max_message_size(Some(FRAME))
-        .max_frame_size(Some(FRAME));
-    let socket = WebSocketStream::from_raw_socket(Counted::new(stream), Role::Server, Some(config)).await;
+    let socket = open(stream, FRAME).await;
     let mut socket = Socket {
         desk,
         client,

@@ -31,6 +31,9 @@ pub(crate) struct Kept {
     pub(crate) filed: Option<Filed>,
     pub(crate) status: Option<String>,
     pub(crate) answers: Vec<Given>,
+    /// The turns whose audio came, or comes, to us.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streamed: Vec<u32>,
 }
 
 impl Kept {
@@ -121,6 +124,7 @@ impl Calls {
             filed: None,
             status: None,
             answers: Vec::new(),
+            streamed: Vec::new(),
         };
         Ok((known.unwrap_or_else(fresh), version))
     }

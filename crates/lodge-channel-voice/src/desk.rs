@@ -11,8 +11,10 @@ use crate::contact::Outcome;
 use crate::dialect::{Dialect, Event, Facts, Heard, Manner, Words};
 use crate::dialogue::{Dialogue, Input, Message, Moment, Then, Turn, advance};
 use crate::filing::{Policy, object};
+use crate::misdirected::{misdirected, no_call, unreadable};
 use crate::places::{Place, Script};
 use crate::recordings::{Pending, Recordings, What};
+use crate::uploads::{Upload, upload};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use lodge_channel::webhook::{Answer, Forged, Provider, Unverified, Verified};
@@ -68,6 +70,7 @@ impl Desk {
                 }
                 continue;
             }
+            let gone = gone || self.left(facts, &kept, input).await?;
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
             let turn = self.step(&mut kept, input, gone).await?;
@@ -88,6 +91,19 @@ impl Desk {
             }
         }
         Err(Refusal::Busy { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Whether whoever ended a recording did so by hanging up.
+    async fn left(&self, facts: &Facts, kept: &Kept, input: &Input) -> Result<bool, Refusal> {
+        if kept.call.ended || !matches!(input, Input::Recorded(_)) {
+            return Ok(false);
+        }
+        let present = self.dialect.present(facts).await;
+        let unknown = |error: lodge_domain::DeliveryError| Refusal::Unavailable {
+            reason: error.to_string(),
+            retry_after: Duration::from_secs(1),
+        };
+        present.map(|present| !present).map_err(unknown)
     }
 
     /// Orders that go on within a turn, as long as the call is in it.
@@ -181,13 +197,20 @@ impl Desk {
     }
 
     /// A message was recorded, whoever tells of it first: the provider's callback, or the dialogue's next step.
-    async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
+    pub(crate) async fn recorded(&self, facts: &Facts, message: &Message) -> Result<(), Refusal> {
         for _ in 0..TRIES {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };
             // What was filed is told of by the recording's own supplement.
-            if kept.filed.is_some() || !kept.call.learned.remember(message.clone()) {
+            let told = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
+            if told || !kept.call.learned.remember(message.clone()) {
                 return Ok(());
+            }
+            if kept.filed.is_some() {
+                // Without a message the call was no ticket; it is one now.
+                let status = kept.status.clone();
+                self.end(&mut kept, Outcome::Voicemail, status.as_deref().map(|status| (status, None)))
+                    .await?;
             }
             if self.calls.save(&mut kept, version).await? {
                 return Ok(());
@@ -197,9 +220,14 @@ impl Desk {
     }
 
     async fn take(&self, request: &Verified<'_>) -> Result<Answer, Refusal> {
-        let Some(Heard { facts, events }) = self.dialect.read(request) else {
-            return Ok(Answer::empty(axum::http::StatusCode::BAD_REQUEST));
-        };
+        if misdirected(request) {
+            tracing::warn!(inbox = %self.inbox.name, "a text message came to an inbox for calls");
+            return Ok(no_call());
+        }
+        let Some(Heard { facts, events }) = self.dialect.read(request) else { return Ok(unreadable()) };
+        if let Some(upload) = upload(request, &facts.id) {
+            self.take_in(&facts, upload).await?;
+        }
         let mut answer = None;
         for event in events {
             let digest = || HEXLOWER.encode(&self.dialect.sameness(request)[..16]);
@@ -217,6 +245,26 @@ impl Desk {
             }
         }
         Ok(answer.unwrap_or_else(|| self.dialect.nothing()))
+    }
+
+    /// Keeps a recording that came along. What cannot be kept now will not come again: the core is told so, and the call goes
+    /// on.
+    async fn take_in(&self, facts: &Facts, upload: Upload) -> Result<(), Refusal> {
+        let Message { id, seconds } = upload.message();
+        let now = self.clock.now();
+        match self.recordings.store(facts, upload).await.map_err(|error| refusal(&error))? {
+            Ok(file) => {
+                let pending =
+                    Pending::new(facts.clone(), What::Recording { seconds }, id, String::new(), now);
+                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))
+            }
+            Err(error) => {
+                tracing::warn!(inbox = %self.inbox.name, %error, "a recording that came along was not kept");
+                let lost = object(json!({"recording_id": id, "missing": error.to_string()}));
+                let source = format!("recording/{id}/lost");
+                self.supplement(facts, SupplementKind::Recording, &source, lost).await
+            }
+        }
     }
 
     /// What comes of a recording, whenever it comes.
@@ -258,6 +306,14 @@ impl Provider for Desk {
 
     fn media_types(&self) -> &[&str] {
         self.dialect.media_types()
+    }
+
+    fn body_limit(&self) -> usize {
+        self.dialect.body_limit()
+    }
+
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        self.dialect.body_limit_of(request)
     }
 
     fn signs_get(&self) -> bool {

@@ -7,6 +7,7 @@
 use crate::config::Shared;
 use crate::dialogue::{Input, Turn};
 use crate::places::Script;
+use crate::tickets::Tickets;
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -213,6 +214,23 @@ pub(crate) trait Dialect: Send + Sync {
     /// See [`lodge_channel::webhook::Provider::media_types`].
     fn media_types(&self) -> &[&str];
 
+    /// The subprotocol of the WebSocket by which the audio of messages comes to us, and the passwords that open it; `None`
+    /// where it does not come so.
+    fn streams(&self) -> Option<(&'static str, Tickets)> {
+        None
+    }
+
+    /// See [`lodge_channel::webhook::Provider::body_limit`].
+    fn body_limit(&self) -> usize {
+        1024 * 1024
+    }
+
+    /// See [`lodge_channel::webhook::Provider::body_limit_of`].
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        let _ = request;
+        self.body_limit()
+    }
+
     /// See [`lodge_channel::webhook::Provider::signs_get`].
     fn signs_get(&self) -> bool {
         false
@@ -251,6 +269,15 @@ pub(crate) trait Dialect: Send + Sync {
     async fn order(&self, call: &Facts, orders: &str) -> Result<(), DeliveryError> {
         let _ = (call, orders);
         Ok(())
+    }
+
+    /// Whether the caller is still there, where a recording's callback does not say whether they ended it or hung up.
+    ///
+    /// # Errors
+    /// Where no answer came; the provider tells of the recording again.
+    async fn present(&self, call: &Facts) -> Result<bool, DeliveryError> {
+        let _ = call;
+        Ok(true)
     }
 
     /// The answer to what asks for none.

@@ -10,6 +10,7 @@ use crate::outward::DEADLINE;
 use crate::providers::VoiceSettings;
 use crate::recordings::Recordings;
 use crate::replier::CallReplier;
+use crate::streams::Streams;
 use async_trait::async_trait;
 use lodge_channel::fetch::{ApiClient, ApiSettings};
 use lodge_channel::webhook::{Desk as WebhookDesk, routes};
@@ -29,6 +30,14 @@ pub(crate) struct Works {
     pub(crate) desk: Arc<Desk>,
     pub(crate) recordings: Arc<Recordings>,
     pub(crate) replier: Arc<CallReplier>,
+}
+
+impl Works {
+    /// Where audio comes in, for a provider that sends it.
+    pub(crate) fn streams(&self, context: &Context) -> Option<Streams> {
+        let (protocol, tickets) = self.desk.dialect.streams()?;
+        Some(Streams::new(Arc::clone(&self.desk), protocol, tickets, context.shutdown.clone()))
+    }
 }
 
 impl VoiceSettings {
@@ -172,12 +181,13 @@ impl Door for VoiceSettings {
             Arc::clone(&context.intake),
             Arc::clone(&context.clock),
         );
-        Ok(Parts {
-            tasks: tasks(&context, &works),
-            routes: Some(routes(webhooks)),
-            replier: Some(works.replier),
-            health: Vec::new(),
-        })
+        let mut tasks = tasks(&context, &works);
+        let mut routes = routes(webhooks);
+        if let Some(streams) = works.streams(&context) {
+            tasks.push(keeping(&context, &streams));
+            routes = routes.merge(streams.routes());
+        }
+        Ok(Parts { tasks, routes: Some(routes), replier: Some(works.replier), health: Vec::new() })
     }
 
     fn importer(&self, _: Context) -> Result<Option<Arc<dyn Importer>>, BuildError> {
@@ -208,6 +218,20 @@ fn tasks(context: &Context, works: &Works) -> Vec<Task> {
         }
     });
     vec![fetching, sweeping]
+}
+
+/// Closing waits for messages that are being spoken: they are kept as far as they came.
+fn keeping(context: &Context, streams: &Streams) -> Task {
+    let (shutdown, open) = (context.shutdown.clone(), streams.sockets.clone());
+    Task::new(format!("audio {}", context.inbox.name), move || {
+        let (shutdown, open) = (shutdown.clone(), open.clone());
+        async move {
+            shutdown.cancelled().await;
+            open.close();
+            open.wait().await;
+            Ok(())
+        }
+    })
 }
 
 /// The dialogue of this name: the file beside the configuration, else the built-in one; else all that is wrong with it,

@@ -40,8 +40,9 @@ impl Desk {
         status: Option<Status<'_>>,
     ) -> Result<bool, Refusal> {
         let mut fresh = false;
-        if kept.filed.is_none() {
-            let left = kept.call.learned.left_a_message();
+        let left = kept.call.learned.left_a_message();
+        // What was no ticket becomes one by a message that was told of later.
+        if kept.filed.as_ref().is_none_or(|filed| filed.reference.is_none() && left) {
             fresh = self.file(kept, if left { Outcome::Voicemail } else { outcome }, status).await?;
         }
         let Some(filed) = &kept.filed else { return Ok(fresh) };

@@ -17,14 +17,20 @@ mod door;
 mod dues;
 mod filing;
 mod markup;
+mod misdirected;
 mod networks;
 mod outward;
 mod places;
 mod providers;
 mod recordings;
 mod replier;
+mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod tickets;
+mod uploads;
+mod wav;
 
 pub use providers::*;
 

@@ -10,9 +10,14 @@ pub(crate) struct Markup {
 impl Markup {
     /// A document with this root.
     pub(crate) fn new(root: &'static str) -> Self {
+        Self::of(root, &[])
+    }
+
+    /// A document with this root and its attributes.
+    pub(crate) fn of(root: &'static str, attributes: &[(&'static str, &str)]) -> Self {
         let mut markup = Self { out: String::new(), open: Vec::new() };
         markup.out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-        markup.open(root, &[]);
+        markup.open(root, attributes);
         markup
     }
 

@@ -75,6 +75,15 @@ impl Script<'_> {
         self.naming_the_call("transcript")
     }
 
+    /// Where the audio of this turn's message goes, by a WebSocket.
+    pub(crate) fn audio(&self) -> String {
+        let call: String = url::form_urlencoded::byte_serialize(self.call.as_bytes()).collect();
+        // A path has no other way to write a space.
+        let call = call.replace('+', "%20");
+        let rest = self.base.strip_prefix("http").unwrap_or(self.base);
+        format!("ws{rest}/audio/{}/{call}", self.turn)
+    }
+
     /// The voice that speaks a line, where the dialogue names one.
     pub(crate) fn voice(&self, line: &Line) -> Option<&str> {
         self.voices.get(&line.language).map(String::as_str)

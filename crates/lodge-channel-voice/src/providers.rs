@@ -1,6 +1,7 @@
 //! The providers of this channel: for each its file, and its line in the list of what a table may be.
 
 mod bandwidth;
+mod freeswitch;
 mod jambonz;
 mod plivo;
 mod signalwire;
@@ -56,4 +57,5 @@ providers! {
     telnyx: Telnyx(TelnyxSettings) = "telnyx",
     vonage: Vonage(VonageSettings) = "vonage",
     jambonz: Jambonz(JambonzSettings) = "jambonz",
+    freeswitch: Freeswitch(FreeswitchSettings) = "freeswitch",
 }

@@ -1,5 +1,6 @@
 //! Recordings and their words: noted durably when the provider tells of one, fetched with its credentials until it has it,
-//! kept, and told to the core as a supplement. Without consent nothing is fetched. Never fetched from where only a callback
+//! kept, and told to the core as a supplement; those that a provider brings along are kept at once. Without consent nothing
+//! is fetched or kept. Never fetched from where only a callback
 //! points: the provider's policy says from which hosts.
 
 use crate::calls::Calls;
@@ -7,15 +8,16 @@ use crate::contact;
 use crate::dialect::{Dialect, Facts, Held};
 use crate::dues::Dues;
 use crate::filing::object;
+use crate::uploads::Upload;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::TaskError;
 use lodge_channel::attachment_policy::judge;
 use lodge_channel::fetch::MediaError;
-use lodge_domain::ports::{Blobs, Clock, InboxState, Intake, StoreError};
+use lodge_domain::ports::{BlobError, Blobs, Clock, InboxState, Intake, StoreError};
 use lodge_domain::ticket::SupplementKind;
-use lodge_domain::{Attachment, Inbound, InboxId, Supplement, TraceKey, digest_parts};
+use lodge_domain::{Attachment, BlobRef, Inbound, InboxId, Judgement, Supplement, TraceKey, digest_parts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -60,11 +62,33 @@ pub(crate) struct Pending {
     tries: u32,
     /// Whether the caller did not want to be recorded, as far as the call itself said when this was noted.
     refused: bool,
+    /// The recording itself, where it came to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<Attachment>,
 }
 
 impl Pending {
     pub(crate) fn new(facts: Facts, what: What, id: String, address: String, now: Timestamp) -> Self {
-        Self { version: VERSION, facts, what, id, address, since: now, due: now, tries: 0, refused: false }
+        let (version, tries, refused) = (VERSION, 0, false);
+        Self { version, facts, what, id, address, since: now, due: now, tries, refused, file: None }
+    }
+
+    /// The same, looked at no sooner than `at`.
+    pub(crate) fn due(mut self, at: Timestamp) -> Self {
+        self.due = at;
+        self
+    }
+
+    /// The same with its length in seconds.
+    pub(crate) fn lasting(mut self, seconds: Option<u32>) -> Self {
+        self.what = What::Recording { seconds };
+        self
+    }
+
+    /// The same with the recording itself; `None` leaves it to be fetched.
+    pub(crate) fn with(mut self, file: Option<Attachment>) -> Self {
+        self.file = file;
+        self
     }
 
     fn key(&self) -> String {
@@ -110,6 +134,35 @@ impl Recordings {
         self.state.save(&self.inbox, &key, 0, Bytes::from(value)).await?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// What was noted as coming is there, or will never be.
+    pub(crate) async fn arrive(&self, mut pending: Pending) -> Result<(), StoreError> {
+        pending.refused = self.refused(&pending.facts).await?;
+        pending.due = self.clock.now();
+        let value =
+            serde_json::to_vec(&pending).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let key = pending.key();
+        self.dues().note(pending.due, &key).await?;
+        let stored = self.state.load(&self.inbox, &key).await?;
+        let version = stored.map_or(0, |stored| stored.version);
+        self.state.save(&self.inbox, &key, version, Bytes::from(value)).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Stores a recording that came to us; `None` where the caller did not want to be recorded, and nothing is stored.
+    pub(crate) async fn store(
+        &self,
+        facts: &Facts,
+        upload: Upload,
+    ) -> Result<Result<Option<Attachment>, BlobError>, StoreError> {
+        if self.refused(facts).await? {
+            return Ok(Ok(None));
+        }
+        let judgement = Some(judge(None, &upload.media_type, &upload.bytes));
+        let blob = self.blobs.put(upload.bytes).await;
+        Ok(blob.map(|blob| Some(attached(upload.media_type, blob, judgement))))
     }
 
     /// Fetches as long as the house is open.
@@ -163,9 +216,15 @@ impl Recordings {
             self.delete(pending).await;
             return Ok(true);
         }
-        let fetched = match pending.what {
-            What::Recording { .. } => self.recording(pending).await?,
-            What::Words { .. } => self.words(pending).await?,
+        if pending.file.is_none() && pending.address.is_empty() {
+            let missing = "it did not come to us, or could not be kept";
+            self.tell(pending, json!({"missing": missing}), Vec::new()).await?;
+            return Ok(true);
+        }
+        let fetched = match (&pending.file, &pending.what) {
+            (Some(file), _) => Ok((json!({"size": file.blob.size}), vec![file.clone()])),
+            (None, What::Recording { .. }) => self.recording(pending).await?,
+            (None, What::Words { .. }) => self.words(pending).await?,
         };
         let (details, files) = match fetched {
             Ok(all) => all,
@@ -199,14 +258,7 @@ impl Recordings {
         let size = fetched.bytes.len();
         let judgement = Some(judge(None, &fetched.media_type, &fetched.bytes));
         let blob = self.blobs.put(fetched.bytes).await.map_err(|error| error.to_string())?;
-        let file = Attachment {
-            name: Some("recording".to_owned()),
-            media_type: fetched.media_type,
-            blob,
-            inline: false,
-            content_id: None,
-            judgement,
-        };
+        let file = attached(fetched.media_type, blob, judgement);
         Ok(Ok((json!({"size": size}), vec![file])))
     }
 
@@ -273,6 +325,12 @@ impl Recordings {
             tracing::warn!(inbox = %self.inbox.name, %error, recording = id, "a recording was not deleted at the provider");
         }
     }
+}
+
+/// A recording as it is told of.
+pub(crate) fn attached(media_type: String, blob: BlobRef, judgement: Option<Judgement>) -> Attachment {
+    let name = Some("recording".to_owned());
+    Attachment { name, media_type, blob, inline: false, content_id: None, judgement }
 }
 
 fn later(mut pending: Pending, now: Timestamp) -> Pending {

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod health;
 pub mod net;
 pub mod secret;
+pub mod socket;
 pub mod values;
 pub mod visitor;
 pub mod webhook;

@@ -4,6 +4,7 @@
 //! only then lets it parse them, hands the result to the hallway, and answers once that is durable. A [`Verified`]
 //! request can be made by this module's verifiers alone, so that nobody parses what nobody signed (T13).
 
+mod parts;
 mod provider;
 mod published;
 mod replay;
@@ -11,6 +12,7 @@ mod request;
 mod router;
 mod verify;
 
+pub use parts::Part;
 pub use provider::{Answer, Provider};
 pub use published::PublishedKeys;
 pub use replay::{TOLERANCE, fresh};
@@ -18,6 +20,6 @@ pub use request::{Form, Unverified};
 pub use router::{Desk, routes};
 pub use verify::{
     Algorithm, BasicCredentials, Candidates, EcdsaKey, Ed25519Key, Forged, HmacKeys, Jwk, JwtKeys, JwtRules,
-    MOST_CANDIDATES, SharedToken, Token, Verified, payload_hash_fits, plivo_v2, plivo_v3, twilio,
+    MOST_CANDIDATES, SharedToken, Token, TwilioKeys, Verified, payload_hash_fits, plivo_v2, plivo_v3, twilio,
     url_variants, vonage_form,
 };

@@ -6,6 +6,7 @@ use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
 use jiff::Timestamp;
+use lodge_channel::webhook::{Algorithm, Candidates, HmacKeys, twilio};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -66,9 +67,11 @@ impl Settings for SignalWire {
         let (keys, _) = compat::keys("signing_key", &self.signing_key, context)?;
         let password = context.secrets.read(&self.token).map_err(|error| unreadable("token", error))?;
         let space = format!("https://{}.signalwire.com", self.space);
+        let keys = HmacKeys::new(Algorithm::Sha1, &keys);
         Ok(Arc::new(Numbers {
-            keys,
-            header: "x-signalwire-signature",
+            verify: Box::new(move |request| {
+                twilio(&keys, request, &Candidates::base64(20, request.header("x-signalwire-signature")))
+            }),
             account: self.project.clone(),
             password,
             from: self.from.clone(),

@@ -9,9 +9,7 @@ use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
-use lodge_channel::webhook::{
-    Algorithm, Answer, Candidates, Forged, Form, HmacKeys, Unverified, Verified, twilio,
-};
+use lodge_channel::webhook::{Answer, Forged, Form, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
@@ -126,10 +124,12 @@ fn message(form: &Form, id: String, from: &str, to: &str, now: Timestamp) -> Hea
 /// The largest file of a message.
 const LARGEST_FILE: u64 = 5 * 1000 * 1000;
 
+/// Decides whether the provider made a request.
+pub(crate) type Verify = Box<dyn for<'r> Fn(&'r Unverified) -> Result<Verified<'r>, Forged> + Send + Sync>;
+
 /// Speaks with one of these APIs.
 pub(crate) struct Numbers {
-    pub(crate) keys: HmacKeys,
-    pub(crate) header: &'static str,
+    pub(crate) verify: Verify,
     /// Who we are there, and what authenticates that.
     pub(crate) account: String,
     pub(crate) password: SecretString,
@@ -144,15 +144,15 @@ pub(crate) struct Numbers {
     pub(crate) status_callback: Option<String>,
 }
 
-/// The keys that sign an account's webhooks.
+/// The secrets that sign an account's webhooks, and the newest of them.
 pub(crate) fn keys(
     key: &'static str,
     secrets: &Secrets,
     context: &Context,
-) -> Result<(HmacKeys, SecretString), Problem> {
+) -> Result<(Vec<SecretString>, SecretString), Problem> {
     let values = secrets.read(&*context.secrets).map_err(|error| unreadable(key, error))?;
     let newest = values.first().cloned().ok_or_else(|| Problem::new(key, "there is none", "name one"))?;
-    Ok((HmacKeys::new(Algorithm::Sha1, &values), newest))
+    Ok((values, newest))
 }
 
 /// Where an inbox's status callbacks go.
@@ -194,7 +194,7 @@ impl Speech for Numbers {
     }
 
     fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
-        twilio(&self.keys, request, &Candidates::base64(20, request.header(self.header)))
+        (self.verify)(request)
     }
 
     fn answer(&self, _: &Verified<'_>, _: &[Outcome]) -> Answer {

@@ -1,14 +1,16 @@
 //! Text messages and WhatsApp by Twilio.
 
-use super::meta::api;
+use super::meta::{api, unreadable};
 pub(crate) use super::twilio_compat::CAPABILITIES;
 use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
 use jiff::Timestamp;
+use lodge_channel::webhook::TwilioKeys;
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
@@ -25,6 +27,10 @@ pub struct Twilio {
     pub account_sid: String,
     /// The account's auth token; signs every webhook, and sends. A list while it is changed over, the newest first.
     pub auth_token: Secrets,
+    /// Shared keys by their names (`webhooks_sharedkey_…`), where they sign webhooks in place of the auth token. Without any, a
+    /// secret of `auth_token` may be one.
+    #[serde(default)]
+    pub shared_keys: BTreeMap<String, Secret>,
     /// The number (`+1…`, `whatsapp:+1…`) or messaging service (`MG…`) that sends.
     pub from: String,
     /// Where the API is.
@@ -39,7 +45,8 @@ impl Settings for Twilio {
     }
 
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {
-        self.auth_token.0.iter().map(|secret| ("auth_token", secret)).collect()
+        let tokens = self.auth_token.0.iter().map(|secret| ("auth_token", secret));
+        tokens.chain(self.shared_keys.values().map(|secret| ("shared_keys", secret))).collect()
     }
 
     fn account(&self) -> Option<String> {
@@ -52,10 +59,14 @@ impl Settings for Twilio {
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         compat::needs_public_url(context)?;
-        let (keys, password) = compat::keys("auth_token", &self.auth_token, context)?;
+        let (tokens, password) = compat::keys("auth_token", &self.auth_token, context)?;
+        let mut keys = TwilioKeys::new(&tokens);
+        for (name, shared) in &self.shared_keys {
+            let secret = context.secrets.read(shared).map_err(|error| unreadable("shared_keys", error))?;
+            keys = keys.share(name, &secret);
+        }
         Ok(Arc::new(Numbers {
-            keys,
-            header: "x-twilio-signature",
+            verify: Box::new(move |request| keys.verify(request)),
             account: self.account_sid.clone(),
             password,
             from: self.from.clone(),

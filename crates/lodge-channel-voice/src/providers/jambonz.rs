@@ -1,19 +1,25 @@
 //! jambonz: JSON in, signed over time and body, verbs out as JSON. It makes no files of recordings: where a dialogue records,
-//! what the caller says is written down as it is spoken, and the message is words.
+//! what the caller says comes to us as it is spoken.
 
 use crate::config::{Shared, table};
-use crate::dialect::{Capabilities, Dialect, Event, Facts, Heard, Held, Manner, Settings, TextMessage};
-use crate::dialogue::{Ears, Input, Line, Sound, Spoken, Then, Turn};
+use crate::dialect::{
+    Capabilities, Dialect, Event, Facts, Heard, Held, Manner, Settings, TextMessage, Words,
+};
+use crate::dialogue::{Ears, Input, Line, Message, Sound, Spoken, Then, Turn};
 use crate::networks::{caller, clean, number, plain_id, region};
 use crate::outward::{Outward, never, secret, secrets, text, texted};
 use crate::places::{Place, Script};
+use crate::stream::RATE;
+use crate::streams::recording;
+use crate::tickets::{NAME, Tickets};
 use async_trait::async_trait;
 use axum::http::Method;
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, Credentials, Fetched, MediaError};
 use lodge_channel::webhook::{Algorithm, Candidates, Forged, HmacKeys, Unverified, Verified, fresh};
 use lodge_channel::{Context, Problem, Secret, Secrets};
-use lodge_domain::{DeliveryError, Sent};
+use lodge_domain::{DeliveryError, Sent, digest_parts};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -21,7 +27,7 @@ use std::sync::Arc;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of time and body",
     hears: true,
-    records: false,
+    records: true,
     transcribes: true,
     dials: true,
     deletes: false,
@@ -30,8 +36,8 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
 
 /// Where jambonz is for who has no house of their own.
 const API: &str = "https://api.jambonz.cloud";
-/// How long somebody who is to leave a message may say nothing at first, in seconds.
-const PATIENCE: u32 = 15;
+/// What its audio is spoken in.
+const PROTOCOL: &str = "audio.drachtio.org";
 
 table! {
     /// Calls by jambonz.
@@ -67,6 +73,7 @@ impl Settings for JambonzSettings {
             keys: HmacKeys::new(Algorithm::Sha256, &keys),
             login: Credentials::Bearer(secret("api_key", &self.api_key, context)?),
             outward: Outward::new(API, &[], self.common().api_base)?,
+            tickets: Tickets::new(context),
         }))
     }
 }
@@ -76,12 +83,17 @@ struct Jambonz {
     keys: HmacKeys,
     login: Credentials,
     outward: Outward,
+    tickets: Tickets,
 }
 
 #[async_trait]
 impl Dialect for Jambonz {
     fn media_types(&self) -> &[&str] {
         &["application/json"]
+    }
+
+    fn streams(&self) -> Option<(&'static str, Tickets)> {
+        Some((PROTOCOL, self.tickets.clone()))
     }
 
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {
@@ -113,12 +125,14 @@ impl Dialect for Jambonz {
         let status = text(&told, "/call_status").unwrap_or_default();
         let event = match Place::of(request.below())? {
             Place::Turn { number, nothing } => {
-                let input = if nothing { Input::Silence } else { done(&told) };
-                Some(Event::Turn { number: Some(number), input, gone: false })
+                let input = if nothing { Input::Silence } else { done(&told, &facts.id, number) };
+                // Who hung up while speaking, or while an operator was called, is told of at the turn's address, too.
+                Some(Event::Turn { number: Some(number), input, gone: is_last(status) })
             }
+            Place::Transcript => words(&told, request.body()),
             // The line to an operator has a life of its own.
             _ if told.get("parent_call_sid").is_some_and(Value::is_string) => None,
-            _ if matches!(status, "completed" | "failed" | "busy" | "no-answer") => {
+            _ if is_last(status) => {
                 let seconds = told.get("duration").and_then(Value::as_u64);
                 let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
                 Some(Event::Ended { status: status.to_owned(), seconds })
@@ -144,9 +158,10 @@ impl Dialect for Jambonz {
                 verbs.extend(before.iter().map(|line| verb(line, script)));
                 verbs.push(gather(ears, last, script));
             }
-            Then::Record { seconds, silence, .. } => {
+            Then::Record { seconds, transcribe, .. } => {
                 verbs.extend(turn.lines.iter().map(|line| verb(line, script)));
-                verbs.push(dictation(turn, *seconds, *silence, script));
+                let password = self.tickets.password(script.call, script.turn);
+                verbs.push(listen(turn, (*seconds, *transcribe), &password, script));
             }
             Then::Dial { number, seconds } => {
                 verbs.extend(turn.lines.iter().map(|line| verb(line, script)));
@@ -184,14 +199,22 @@ impl Dialect for Jambonz {
     }
 }
 
-/// What the caller did, or what became of the operator's line.
-fn done(told: &Value) -> Input {
+/// Whether a call is over that stands so.
+fn is_last(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "busy" | "no-answer")
+}
+
+/// What the caller did, or what became of the operator's line: `completed` where somebody answered, else how far it got, and
+/// nothing where it got nowhere.
+fn done(told: &Value, call: &str, turn: u32) -> Input {
     if let Some(status) = text(told, "/dial_call_status") {
         return Input::Operator(status == "completed");
     }
-    // A stream of audio ended, which only a person who changed our answer asked for.
-    if told.get("dial_call_duration").is_some() {
-        return Input::Recorded(None);
+    // A stream of audio ended; where none began, nothing says how long it took.
+    if let Some(seconds) = told.get("dial_call_duration").and_then(Value::as_u64) {
+        let id = recording(call, turn);
+        let message = |seconds| Message { id, seconds: u32::try_from(seconds).ok() };
+        return Input::Recorded((seconds > 0).then_some(seconds).map(message));
     }
     if let Some(keys) = text(told, "/digits") {
         return Input::Keys(keys.chars().take(64).collect());
@@ -203,6 +226,18 @@ fn done(told: &Value) -> Input {
         }
         None => Input::Silence,
     }
+}
+
+/// Words of a message that is being spoken; a message may have several of them.
+fn words(told: &Value, body: &[u8]) -> Option<Event> {
+    let said = text(told, "/speech/alternatives/0/transcript")?;
+    Some(Event::Transcript {
+        id: HEXLOWER.encode(&digest_parts(&[body])[..16]),
+        recording: None,
+        words: Words::Here(said.chars().take(20_000).collect()),
+        confidence: told.pointer("/speech/alternatives/0/confidence").and_then(Value::as_f64),
+        state: "completed".to_owned(),
+    })
 }
 
 /// What is said or played, without its verb.
@@ -267,13 +302,19 @@ fn gather(ears: &Ears, last: Option<&Line>, script: &Script<'_>) -> Value {
     gather
 }
 
-/// Writes down what is said until it is quiet for `silence` seconds, or a key is pressed.
-fn dictation(turn: &Turn, seconds: u32, silence: u32, script: &Script<'_>) -> Value {
-    let mut recognizer = recognizer(turn.lines.last().map_or("en", |line| line.language.as_str()));
-    recognizer["asrTimeout"] = json!(silence);
-    recognizer["asrDtmfTerminationDigit"] = json!("#");
-    json!({
-        "verb": "gather", "actionHook": script.turn(), "input": ["speech"],
-        "timeout": seconds.min(PATIENCE), "recognizer": recognizer,
-    })
+/// Sends what the caller says to us until a key is pressed, or we have heard enough; its words, where they are wanted, are
+/// written down meanwhile.
+fn listen(turn: &Turn, (seconds, transcribe): (u32, bool), password: &str, script: &Script<'_>) -> Value {
+    let mut listen = json!({
+        "verb": "listen", "actionHook": script.turn(), "url": script.audio(),
+        "wsAuth": {"username": NAME, "password": password},
+        "finishOnKey": "#", "maxLength": seconds, "playBeep": true, "mixType": "mono", "sampleRate": RATE,
+        "disableBidirectionalAudio": true,
+    });
+    if transcribe {
+        let language = turn.lines.last().map_or("en", |line| line.language.as_str());
+        listen["transcribe"] =
+            json!({"transcriptionHook": script.transcript(), "recognizer": recognizer(language)});
+    }
+    listen
 }

@@ -8,6 +8,7 @@ use crate::dialect::{
 use crate::dialogue::{Ears, Input, Message, Spoken, Then, Turn};
 use crate::documents::{dial, lines, parameters};
 use crate::markup::Markup;
+use crate::misdirected::misdirected;
 use crate::networks::{caller, clean, number, plain_id, region};
 use crate::outward::{Outward, deleted, never, secrets, texted};
 use crate::places::{Place, Script};
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use axum::http::Method;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, Credentials, Fetched, MediaError};
-use lodge_channel::webhook::{Algorithm, Candidates, Forged, Form, HmacKeys, Unverified, Verified};
+use lodge_channel::webhook::{Algorithm, Forged, Form, HmacKeys, Unverified, Verified, plivo_v2, plivo_v3};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use lodge_domain::{Assurance, DeliveryError, Sent};
 use serde_json::json;
@@ -93,18 +94,19 @@ impl Dialect for Plivo {
     }
 
     fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
-        let nonce = request.header("x-plivo-signature-v3-nonce").ok_or(Forged("the nonce is missing"))?;
-        // The account's own signatures, or those of the one it belongs to.
-        let own = request.header("x-plivo-signature-v3").unwrap_or_default();
-        let main = request.header("x-plivo-signature-ma-v3").unwrap_or_default();
-        let all = own.split(',').chain(main.split(',')).map(str::trim).filter(|text| !text.is_empty());
-        let verified = self.keys.verify(
-            request,
-            &[signed(request)?.as_bytes(), b".", nonce.as_bytes()],
-            &Candidates::base64(32, all),
-        )?;
+        if !request.has_header("x-plivo-signature-v3-nonce") {
+            // Text messages come with the older signature, over the address alone: enough to say that they are no calls.
+            let verified = plivo_v2(&self.keys, request)?;
+            let message = misdirected(&verified);
+            return if message {
+                Ok(verified)
+            } else {
+                Err(Forged("the signature covers nothing of a call"))
+            };
+        }
+        let verified = plivo_v3(&self.keys, request)?;
         // Key and value are signed without a border between them: what must be there must be there by its own name.
-        if call(&parameters(&verified), &verified).is_none() {
+        if call(&parameters(&verified), &verified).is_none() && !misdirected(&verified) {
             return Err(Forged("the call is not named"));
         }
         Ok(verified)
@@ -173,25 +175,6 @@ impl Dialect for Plivo {
         let answer = self.outward.call(&self.login, Method::POST, &path, ApiBody::Json(&body)).await?;
         texted(&answer, message.to, "/message_uuid/0", "/error")
     }
-}
-
-/// What is signed before the nonce: the address with its query in order, and each field of a form with its values.
-fn signed(request: &Unverified) -> Result<String, Forged> {
-    let url = request.url().ok_or(Forged("the public address is not configured"))?;
-    let base = url.split('?').next().unwrap_or_default();
-    let mut query: Vec<(String, String)> = request.query().pairs().to_vec();
-    query.sort();
-    let query: Vec<String> = query.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let query = query.join("&");
-    let mut fields: Vec<(String, String)> = Form::parse(request.signed_body()).pairs().to_vec();
-    fields.sort();
-    let fields: String = fields.into_iter().map(|(key, value)| key + &value).collect();
-    Ok(match (*request.method() == Method::POST, query.is_empty(), fields.is_empty()) {
-        (true, true, true) => base.to_owned(),
-        (true, true, false) => format!("{base}?{fields}"),
-        (true, false, false) => format!("{base}?{query}.{fields}"),
-        _ => format!("{base}?{query}"),
-    })
 }
 
 /// The call's id; the words of a recording write it in another way.

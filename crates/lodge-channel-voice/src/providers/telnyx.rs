@@ -1,5 +1,6 @@
 //! Telnyx: each request signed with Ed25519 over its time and its very bytes. By TeXML it speaks Twilio's forms and documents in
-//! a spelling of its own; by Call Control, see [`super::telnyx_call_control`]. Recordings lie at addresses that are good for ten minutes and ask for no login.
+//! a spelling of its own; by Call Control, see [`super::telnyx_call_control`]. Recordings lie at addresses that are good for ten
+//! minutes and ask for no login; after that the API is asked, which gives a recording a fresh one.
 
 use super::telnyx_call_control::CallControl;
 use super::twiml::{Compatible, Flavour, Rest, Verify};
@@ -102,6 +103,11 @@ impl Settings for TelnyxSettings {
     }
 }
 
+/// Where the API has a recording.
+fn recording_path(id: &str) -> String {
+    format!("v2/recordings/{id}")
+}
+
 /// Telnyx's API.
 pub(super) struct Api {
     pub(super) login: Credentials,
@@ -111,11 +117,26 @@ pub(super) struct Api {
 #[async_trait]
 impl Rest for Api {
     async fn recording(&self, held: Held<'_>) -> Result<Fetched, MediaError> {
-        self.outward.fetch(held.address, &Credentials::None).await
+        let fetched = self.outward.fetch(held.address, &Credentials::None).await;
+        let expired = matches!(fetched, Err(MediaError::Gone(403 | 410)));
+        let Some(path) = plain_id(held.id).then(|| recording_path(held.id)).filter(|_| expired) else {
+            return fetched;
+        };
+        let asked = self.outward.call(&self.login, Method::GET, &path, ApiBody::Empty).await;
+        let answer = asked.map_err(|error| MediaError::Later(error.to_string()))?;
+        if answer.status == 429 || answer.status >= 500 {
+            return Err(MediaError::Later(format!("HTTP {}", answer.status)));
+        }
+        // What the API does not know, or has no address of, is as gone as its link said.
+        let links = ["/data/download_urls/mp3", "/data/download_urls/wav"];
+        match links.iter().find_map(|at| answer.text(at)) {
+            Some(fresh) => self.outward.fetch(&fresh, &Credentials::None).await,
+            None => fetched,
+        }
     }
 
     async fn delete_recording(&self, held: Held<'_>) -> Result<(), DeliveryError> {
-        let path = plain_id(held.id).then(|| format!("v2/recordings/{}", held.id));
+        let path = plain_id(held.id).then(|| recording_path(held.id));
         let path = path.ok_or(never("name the recording"))?;
         deleted(&self.outward.call(&self.login, Method::DELETE, &path, ApiBody::Empty).await?)
     }

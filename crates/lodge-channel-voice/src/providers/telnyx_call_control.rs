@@ -108,9 +108,7 @@ impl CallControl {
         (name, mut body): (&str, Map<String, Value>),
         left: &Plan,
     ) -> Result<(), DeliveryError> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'=');
-        let control = call.control.as_deref().filter(|id| !id.is_empty() && id.bytes().all(plain));
-        let control = control.ok_or(never("name the call"))?;
+        let control = control(call)?;
         let state = Plan { of: Some(control.to_owned()), ..left.clone() };
         if name == "transfer" {
             let operators = Plan { doing: Some(Doing::Operator), steps: Vec::new(), ..state.clone() };
@@ -207,6 +205,17 @@ impl Dialect for CallControl {
         Ok(())
     }
 
+    /// A recording is saved in the same words, whoever ended it. Of a call that is over Telnyx still knows that it is.
+    async fn present(&self, call: &Facts) -> Result<bool, DeliveryError> {
+        let Ok(control) = control(call) else { return Ok(true) };
+        let path = format!("v2/calls/{control}");
+        let answer = self.api.outward.call(&self.api.login, Method::GET, &path, ApiBody::Empty).await?;
+        if matches!(answer.status, 429 | 500 | 502..=504) {
+            return Err(answer.error("ask whether the caller is there", None));
+        }
+        Ok(answer.body.pointer("/data/is_alive").and_then(Value::as_bool) != Some(false))
+    }
+
     fn nothing(&self) -> Answer {
         Answer::empty(StatusCode::OK)
     }
@@ -222,6 +231,13 @@ impl Dialect for CallControl {
     async fn text(&self, message: &TextMessage<'_>) -> Result<Sent, DeliveryError> {
         self.api.text(message).await
     }
+}
+
+/// The id that commands name the call by.
+fn control(call: &Facts) -> Result<&str, DeliveryError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'=');
+    let control = call.control.as_deref().filter(|id| !id.is_empty() && id.bytes().all(plain));
+    control.ok_or(never("name the call"))
 }
 
 /// What an event says.

@@ -5,6 +5,7 @@ use crate::dialect::{Dialect, Event, Facts, Heard, Held, Manner, TextMessage, Wo
 use crate::dialogue::{Ears, Input, Message, Spoken, Then, Turn};
 use crate::documents::{dial, lines, parameters};
 use crate::markup::Markup;
+use crate::misdirected::misdirected;
 use crate::networks::{caller, clean, number, plain_id, region, vouches};
 use crate::outward::{Outward, deleted, never, texted};
 use crate::places::{Place, Script};
@@ -126,7 +127,7 @@ impl Dialect for Compatible {
         // Key and value are signed without a border between them: what must be there must be there by its own name.
         let later = matches!(Place::of(verified.below()), Some(Place::Transcript));
         let named = form.filled("CallSid").is_some() || (later && verified.query().filled("call").is_some());
-        if !named {
+        if !named && !misdirected(&verified) {
             return Err(Forged("the call is not named"));
         }
         match (&self.account, form.get("AccountSid")) {

@@ -4,10 +4,7 @@ use super::phone::{Phone, folder, phones};
 use super::reading::{Reading, Verb};
 use super::rig::{House, PUBLIC, Plan, Shared, inbox};
 use super::sign::{Callback, sign};
-use axum::body::Body;
-use axum::extract::Request;
 use axum::http::StatusCode;
-use data_encoding::BASE64;
 use lodge_domain::ports::Clock;
 use lodge_domain::{JoinCondition, Reference, Timestamp};
 use lodge_testkit::conformance::webhook::{self, WebhookCase};
@@ -58,68 +55,6 @@ async fn g01_t13_t14_t16_t17_t18_every_provider_refuses_what_every_provider_has_
             Plan::of(&phone).over(&shared).works.desk as _
         })
         .await;
-    }
-}
-
-fn vectors(phone: &Phone) -> Vec<Value> {
-    let path =
-        format!("{}/../../fixtures/webhook/{}.json", env!("CARGO_MANIFEST_DIR"), phone.text("vectors"));
-    let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let spoken = phone.value["schemes"].as_array().unwrap();
-    all.into_iter().filter(|case| spoken.contains(&case["scheme"])).collect()
-}
-
-/// What the provider's verifier says of a vector, and what the gateway answers where that is no.
-#[tokio::test]
-async fn g01_what_the_providers_own_libraries_believe_is_believed_and_nothing_else() {
-    use lodge_channel::webhook::{Provider, Unverified};
-    for phone in phones() {
-        let cases = vectors(&phone);
-        assert!(cases.len() >= 2 || phone.is("no_vectors"), "{}", phone.provider);
-        for case in cases {
-            let name = format!("{}: {}", phone.provider, case["id"]);
-            let mut plan = Plan::of(&phone).extra(phone.value["as_in_vectors"].clone());
-            plan.phone.value["signs"] = json!("as it is");
-            let secret = case["secret"].as_str().unwrap();
-            let house = plan.secret(secret.rsplit(phone.text("secret_after")).next().unwrap()).build();
-            let now = Timestamp::from_second(case["now"].as_i64().unwrap_or(1_795_291_200)).unwrap();
-            house.shared.clock.set(now);
-            let asked = &case["request"];
-            let url = asked["url"].as_str().unwrap();
-            let (scheme, rest) = url.split_once("://").unwrap();
-            let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let mut builder =
-                Request::builder().method(asked["method"].as_str().unwrap()).uri(format!("/{target}"));
-            for (header, value) in asked["headers"].as_object().unwrap() {
-                builder = builder.header(header, value.as_str().unwrap());
-            }
-            let body = match asked["body_base64"].as_str() {
-                Some(encoded) => BASE64.decode(encoded.as_bytes()).unwrap(),
-                None => asked["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
-            };
-            let request = builder.body(()).unwrap();
-            let (parts, ()) = request.into_parts();
-            let base = format!("{scheme}://{authority}");
-            let unverified =
-                Unverified::new(parts.method.clone(), target, "", Some(&base), parts.headers.clone())
-                    .with_body(body.clone().into());
-            let verdict = house.works.desk.verify(&unverified, now);
-            // A form that names no call is refused, whoever signed it.
-            let must = phone.text("must_have");
-            let form =
-                asked["headers"].as_object().unwrap().values().all(|value| value != "application/json");
-            let unnamed = form && !format!("{url}&{}", String::from_utf8_lossy(&body)).contains(must);
-            assert_eq!(verdict.is_ok(), case["valid"] == json!(true) && !unnamed, "{name}: {verdict:?}");
-            if verdict.is_err() {
-                let query = target.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
-                let mut request = Request::builder().method(parts.method).uri(format!("/hooks/page{query}"));
-                *request.headers_mut().unwrap() = parts.headers;
-                let (status, _) = house.ask("", request.body(Body::from(body)).unwrap()).await;
-                assert_eq!(status, StatusCode::UNAUTHORIZED, "{name}");
-                assert_eq!(house.shared.intake.calls(), 0, "{name}");
-                assert!(house.kept("").await.is_empty(), "{name}: nothing is stored");
-            }
-        }
     }
 }
 

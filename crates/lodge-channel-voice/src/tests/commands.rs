@@ -5,7 +5,7 @@ use super::phone::Phone;
 use super::rig::{House, Plan};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
 use data_encoding::BASE64;
 use lodge_domain::Reference;
@@ -16,15 +16,26 @@ use std::sync::{Arc, Mutex};
 /// A command as it came: its name, and what it says.
 type Taken = Arc<Mutex<Vec<(String, Value)>>>;
 
+/// What the API says when it is asked whether the caller is there.
+type Alive = Arc<Mutex<(u16, Value)>>;
+
 /// Telnyx's API: notes every command, and fails as often as told.
-async fn telnyx(refusals: usize, status: u16) -> (String, Taken) {
+async fn telnyx(refusals: usize, status: u16) -> (String, Taken, Alive) {
     let taken: Taken = Arc::default();
+    let alive: Alive = Arc::new(Mutex::new((200, json!(true))));
     let (log, left) = (Arc::clone(&taken), Arc::new(Mutex::new(refusals)));
+    let says = Arc::clone(&alive);
     let app = Router::new().fallback(move |request: Request| {
-        let (log, left) = (Arc::clone(&log), Arc::clone(&left));
+        let (log, left, says) = (Arc::clone(&log), Arc::clone(&left), Arc::clone(&says));
         async move {
             let (parts, body) = request.into_parts();
             assert_eq!(parts.headers["authorization"], "Bearer api");
+            if parts.method == Method::GET {
+                assert_eq!(parts.uri.path(), "/v2/calls/v3:k7Q0pYxB9n");
+                let (status, alive) = says.lock().unwrap().clone();
+                let body = axum::Json(json!({"data": {"record_type": "call", "is_alive": alive}}));
+                return (StatusCode::from_u16(status).unwrap(), body).into_response();
+            }
             let command =
                 parts.uri.path().strip_prefix("/v2/calls/v3:k7Q0pYxB9n/actions/").unwrap().to_owned();
             let body = axum::body::to_bytes(body, 1 << 16).await.unwrap();
@@ -40,19 +51,20 @@ async fn telnyx(refusals: usize, status: u16) -> (String, Taken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (address, taken)
+    (address, taken, alive)
 }
 
 struct Call {
     house: House,
     taken: Taken,
+    alive: Alive,
     told: usize,
 }
 
 impl Call {
     async fn new(refusals: usize, status: u16) -> Self {
-        let (api, taken) = telnyx(refusals, status).await;
-        Self { house: Plan::of(&Phone::of("telnyx-call-control")).api(&api).build(), taken, told: 0 }
+        let (api, taken, alive) = telnyx(refusals, status).await;
+        Self { house: Plan::of(&Phone::of("telnyx-call-control")).api(&api).build(), taken, alive, told: 0 }
     }
 
     fn names(&self) -> Vec<String> {
@@ -162,6 +174,56 @@ async fn i01_commands_that_are_in_doubt_go_out_again_as_the_same() {
     assert_eq!((taken.len(), &taken[0]), (2, &taken[1]), "name, id and state are the same");
 }
 
+/// A caller who was asked for a message, and is being recorded.
+async fn recording() -> Call {
+    let mut call = Call::new(0, 200).await;
+    call.tell("call.answered", json!({})).await;
+    call.spoken().await;
+    call.tell("call.gather.ended", json!({"digits": "1", "status": "valid"})).await;
+    call.spoken().await;
+    assert_eq!(call.last().0, "record_start");
+    call
+}
+
+fn saved() -> Value {
+    json!({
+        "recording_id": "r1", "recording_urls": {"mp3": "https://elsewhere.example/r1"},
+        "recording_started_at": "2026-11-21T19:59:58Z", "recording_ended_at": "2026-11-21T20:00:15Z",
+    })
+}
+
+#[tokio::test]
+async fn i03_who_hangs_up_while_a_message_is_recorded_left_one_and_confirmed_nothing() {
+    let mut call = recording().await;
+    // A recording is saved in the same words, whoever ended it: only the API knows.
+    *call.alive.lock().unwrap() = (503, json!(false));
+    let event = call.event("call.recording.saved", &saved());
+    assert_eq!(call.post(&event).await, StatusCode::SERVICE_UNAVAILABLE, "told again, when the API is back");
+    assert!(call.house.contacts().is_empty());
+    *call.alive.lock().unwrap() = (200, json!(false));
+    let names = call.names();
+    for _ in 0..2 {
+        assert_eq!(call.post(&event).await, StatusCode::OK);
+    }
+    assert_eq!(call.names(), names, "who is gone is told nothing");
+    call.tell("call.hangup", json!({"hangup_cause": "normal_clearing"})).await;
+    let [contact] = <[_; 1]>::try_from(call.house.contacts()).unwrap();
+    assert_eq!((&contact.details["outcome"], contact.acknowledges_inline), (&json!("voicemail"), false));
+    assert_eq!(contact.details["recording"], json!({"recording_id": "r1", "duration": 17}));
+}
+
+#[tokio::test]
+async fn i03_who_stays_after_a_message_hears_the_reference_whatever_the_api_knows() {
+    for (status, alive) in [(200, json!(true)), (200, Value::Null), (404, Value::Null), (501, Value::Null)] {
+        let mut call = recording().await;
+        *call.alive.lock().unwrap() = (status, alive);
+        call.tell("call.recording.saved", saved()).await;
+        assert_eq!(call.last().0, "speak", "{status}");
+        let contact = call.house.contacts().remove(0);
+        assert_eq!((&contact.details["outcome"], contact.acknowledges_inline), (&json!("confirmed"), true));
+    }
+}
+
 #[tokio::test]
 async fn what_the_call_is_over_for_is_given_up_and_never_answered_calls_are_missed() {
     let mut call = Call::new(usize::MAX, 422).await;
@@ -175,9 +237,10 @@ async fn what_the_call_is_over_for_is_given_up_and_never_answered_calls_are_miss
 async fn the_operators_leg_says_where_its_caller_is() {
     const OPERATED: &str = "start = \"operator\"\nlanguages = [\"en\"]\n[step.operator.operator]\nsay = { en = \"One moment.\" }\n\
         number = \"+493012345\"\nnext = \"end\"\notherwise = \"end\"\n[step.end.goodbye]\nsay = { en = \"Goodbye.\" }\n";
-    let (api, taken) = telnyx(0, 200).await;
+    let (api, taken, alive) = telnyx(0, 200).await;
     let phone = Phone::of("telnyx-call-control");
-    let mut call = Call { house: Plan::of(&phone).dialogue(OPERATED).api(&api).build(), taken, told: 0 };
+    let house = Plan::of(&phone).dialogue(OPERATED).api(&api).build();
+    let mut call = Call { house, taken, alive, told: 0 };
     call.tell("call.answered", json!({})).await;
     call.spoken().await;
     let (name, transfer) = call.last();

@@ -77,6 +77,21 @@ async fn i03_whoever_left_a_message_and_hangs_up_left_a_message() {
     }
 }
 
+#[tokio::test]
+async fn i03_a_message_that_is_told_of_after_the_end_makes_the_ticket_that_the_call_was_not() {
+    for phone in phones().iter().filter(|phone| phone.has("recording")) {
+        let house = Plan::of(phone).dialogue(TWO_MESSAGES).extra(json!({"abandoned": false})).build();
+        house.rings().await;
+        house.told("completed", &[]).await;
+        assert!(house.contacts().is_empty(), "{}", phone.provider);
+        house.told("recording", &[("recording", "RE1"), ("url", "https://elsewhere.example/RE1")]).await;
+        let contacts = house.contacts();
+        assert_eq!(contacts.len(), 1, "{}: nothing of a message is lost", phone.provider);
+        assert_eq!(contacts[0].details["outcome"], "voicemail", "{}", phone.provider);
+        assert_eq!(contacts[0].details["recording"]["recording_id"], "RE1", "{}", phone.provider);
+    }
+}
+
 fn withheld(phone: &Phone) -> Vec<String> {
     let all = phone.value["withheld"].as_array().unwrap();
     all.iter().map(|one| one.as_str().unwrap().to_owned()).collect()

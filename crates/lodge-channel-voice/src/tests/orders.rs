@@ -1,24 +1,18 @@
 //! A provider to which turns go as orders, told by an invented one: they are carried out once, and again where it is not
 //! known whether they were.
 
-use super::rig::{PUBLIC, hotline, inbox};
-use crate::calls::Calls;
-use crate::desk::Desk;
+use super::invented::Invented;
 use crate::dialect::{Dialect, Event, Facts, Heard, Held, Manner, TextMessage};
 use crate::dialogue::{Input, Turn};
-use crate::filing::Policy;
 use crate::outward::never;
 use crate::places::Script;
-use crate::recordings::Recordings;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use lodge_channel::fetch::{Fetched, MediaError};
 use lodge_channel::webhook::{Desk as WebhookDesk, Forged, SharedToken, Unverified, Verified};
-use lodge_domain::ports::Clock;
 use lodge_domain::{DeliveryError, Disposition, Sent, Timestamp};
-use lodge_testkit::{ManualClock, MemoryBlobs, ModelStore, RecordingIntake, SeededEntropy};
 use secrecy::SecretString;
 use std::sync::{Arc, Mutex};
 
@@ -88,36 +82,7 @@ struct House {
 
 fn house() -> House {
     let provider = Arc::new(Commanded::default());
-    let dialect: Arc<dyn Dialect> = provider.clone();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
-    let state = Arc::new(ModelStore::new(Arc::clone(&clock), Arc::new(SeededEntropy::new(1))));
-    let intake = Arc::new(RecordingIntake::new());
-    let calls = Arc::new(Calls::new(inbox(), state.clone(), Arc::clone(&clock)));
-    let recordings = Arc::new(Recordings {
-        inbox: inbox(),
-        dialect: Arc::clone(&dialect),
-        delete: false,
-        intake: intake.clone(),
-        state,
-        calls: Arc::clone(&calls),
-        blobs: Arc::new(MemoryBlobs::new(Arc::clone(&clock))),
-        clock: Arc::clone(&clock),
-        wake: tokio::sync::Notify::new(),
-    });
-    let desk = Desk {
-        inbox: inbox(),
-        provider: "commanded",
-        base: format!("{PUBLIC}/hooks/page"),
-        dialogue: hotline(),
-        dialect,
-        policy: Policy { missed: true, abandoned: true, anonymous: true },
-        texts: false,
-        intake: intake.clone(),
-        calls,
-        clock: Arc::clone(&clock),
-        recordings,
-    };
-    let webhooks = WebhookDesk::new(inbox().name, Some(PUBLIC.to_owned()), Arc::new(desk), intake, clock);
+    let Invented { webhooks, .. } = Invented::of(provider.clone());
     House { provider, webhooks }
 }
 

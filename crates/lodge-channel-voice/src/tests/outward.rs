@@ -158,6 +158,70 @@ async fn t50_a_recording_elsewhere_is_not_fetched_and_the_core_is_told() {
     }
 }
 
+/// An API whose storage says that links have expired, and which knows a fresh one as told; what it was asked for.
+async fn expiring(status: u16, known: bool) -> (String, Asked) {
+    let asked: Asked = Arc::default();
+    let log = Arc::clone(&asked);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let base = address.clone();
+    let app = Router::new().fallback(move |request: Request| {
+        let (log, base) = (Arc::clone(&log), base.clone());
+        async move {
+            let authorization = request.headers().get("authorization");
+            let authorization = authorization.map_or("", |value| value.to_str().unwrap()).to_owned();
+            let path = request.uri().path().to_owned();
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            log.lock().unwrap().push((request.method().clone(), path.clone(), authorization, String::new()));
+            if path == "/v2/recordings/RE1" {
+                let urls = json!({"mp3": format!("{base}/telephony-recorder/RE1.mp3?fresh")});
+                let urls = if known { urls } else { Value::Null };
+                let found = json!({"data": {"id": "RE1", "status": "completed", "download_urls": urls}});
+                return axum::Json(found).into_response();
+            }
+            if query == "fresh" {
+                return ([("content-type", "audio/mpeg")], "RIFF1234WAVEsound").into_response();
+            }
+            StatusCode::from_u16(status).unwrap().into_response()
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn i04_a_link_that_has_expired_is_asked_for_anew_by_the_recordings_id() {
+    for name in ["telnyx", "telnyx-call-control"] {
+        let phone = Phone::of(name);
+        for status in [403, 410] {
+            let (api, asked) = expiring(status, true).await;
+            let house = Plan::of(&phone).api(&api).build();
+            tell(&house, &url(&phone, &api)).await;
+            house.works.recordings.round().await.unwrap();
+            assert_eq!(left(&house).await, 0, "{name} {status}");
+            let told = house.supplements();
+            let bytes = house.shared.blobs.read(&told[0].attachments[0].blob).await.unwrap();
+            assert_eq!((told.len(), &bytes[..]), (1, &b"RIFF1234WAVEsound"[..]), "{name} {status}");
+            // The inbox's own login goes to the API, and to no link.
+            let asked = asked.lock().unwrap();
+            let gets: Vec<_> = asked.iter().map(|one| (one.1.as_str(), one.2.as_str())).collect();
+            let link = (phone.text("recording_path"), "");
+            let fresh = ("/telephony-recorder/RE1.mp3", "");
+            assert_eq!(gets, [link, ("/v2/recordings/RE1", "Bearer api"), fresh], "{name} {status}");
+        }
+        // What is not there yet is no expired link, and without a fresh one it stays as it was.
+        for (status, known, questions) in [(404, true, 0), (403, false, 1)] {
+            let (api, asked) = expiring(status, known).await;
+            let house = Plan::of(&phone).api(&api).build();
+            tell(&house, &url(&phone, &api)).await;
+            house.works.recordings.round().await.unwrap();
+            assert_eq!(left(&house).await, 1, "{name} {status}: tried again later");
+            let count = asked.lock().unwrap().iter().filter(|one| one.1.starts_with("/v2/")).count();
+            assert_eq!(count, questions, "{name} {status}");
+        }
+    }
+}
+
 const ASKED: &str = r#"
 start = "consent"
 languages = ["en"]

@@ -3,11 +3,15 @@
 //! - `settings`: the table, with secrets by environment variables; the one that `signing` names signs callbacks
 //! - `signs`, `timed`, `covers_body`, `covers_bytes`, `media_type`: the scheme of [`super::sign`], and what it covers
 //! - `vectors`, `schemes`: signed requests in `fixtures/webhook/`, and which of their schemes a voice inbox speaks
+//! - `elsewhere`: the schemes it does not, each with the reason; `messages`, `messages_signed`: the folder of `fixtures/social/`
+//!   with the provider's text messages, and the scheme that signs them where it is another
 //! - `documents`, `vocabulary`, `says`, `listens`, `records`, `dials`: how answers are read, and all they may hold; `verb`
 //!   names the member that names an object of JSON, `waits` what keeps a call where nothing hangs up,
-//!   `records_by` the member that makes a verb a recording where the same verb listens
+//!   `records_by` the member that makes a verb a recording where the same verb listens; `ELEMENT[ATTRIBUTE]` is an element with
+//!   this attribute, `said_in` the attribute that holds what is said, and `root` the outermost element
 //! - `call`: what every callback says; `events`: where each goes, and what it says besides
 
+use data_encoding::BASE64;
 use lodge_channel::webhook::Form;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -109,23 +113,66 @@ impl Phone {
         if self.text("media_type") == "application/json" {
             return fields.to_string().into_bytes();
         }
+        let fields = fields.as_object().unwrap();
+        if fields.values().any(Value::is_object) {
+            return in_parts(fields);
+        }
         let mut form = Serializer::new(String::new());
-        for (key, value) in fields.as_object().unwrap() {
+        for (key, value) in fields {
             form.append_pair(key, value.as_str().unwrap());
         }
         form.finish().into_bytes()
     }
 
+    /// The media type of a body: that of all, or of one in parts, whose boundary it begins with.
+    pub(super) fn media_type(&self, body: &[u8]) -> String {
+        let first = body.split(|byte| *byte == b'\r').next().unwrap();
+        match first.strip_prefix(b"--") {
+            Some(boundary) => format!("multipart/form-data; boundary={}", str::from_utf8(boundary).unwrap()),
+            None => self.text("media_type").to_owned(),
+        }
+    }
+
+    /// Whether it brings recordings along.
+    pub(super) fn uploads(&self) -> bool {
+        self.value["events"]["recorded"][1]
+            .as_object()
+            .unwrap()
+            .values()
+            .any(|value| value["file"].is_string())
+    }
+
     /// A kept body of the provider's.
     pub(super) fn kept(&self, name: &str) -> Vec<u8> {
         let bytes = std::fs::read(folder(&self.provider).join(name)).unwrap();
-        if self.text("media_type") == "application/json" {
+        if self.text("media_type") == "application/json" || bytes.starts_with(b"--") {
             return bytes;
         }
         let text = String::from_utf8(bytes).unwrap();
         assert!(!Form::parse(text.trim().as_bytes()).pairs().is_empty(), "{name}");
         text.trim().as_bytes().to_vec()
     }
+}
+
+/// A form with files in it, each written `{"file": NAME, "base64": CONTENT}`.
+fn in_parts(fields: &Map<String, Value>) -> Vec<u8> {
+    const BOUNDARY: &str = "------------------------d74496d66958873e";
+    let mut body = Vec::new();
+    for (key, value) in fields {
+        let (file, content) = match value.as_str() {
+            Some(text) => (String::new(), text.as_bytes().to_vec()),
+            None => {
+                let file = value["file"].as_str().unwrap();
+                let kind = "\r\nContent-Type: application/octet-stream";
+                let content = BASE64.decode(value["base64"].as_str().unwrap().as_bytes()).unwrap();
+                (format!("; filename=\"{file}\"{kind}"), content)
+            }
+        };
+        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{key}\"{file}\r\n\r\n");
+        body.extend([head.as_bytes(), &content, b"\r\n"].concat());
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
 }
 
 fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {

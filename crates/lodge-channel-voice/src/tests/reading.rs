@@ -16,7 +16,7 @@ pub(super) struct Verb {
 
 /// The elements of an XML document below its root, in the order in which they begin (XML 1.0, without doctypes and
 /// comments, which no answer has).
-pub(super) fn xml(document: &str) -> Vec<Verb> {
+pub(super) fn xml(document: &str, root: &str) -> Vec<Verb> {
     let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
     let mut rest = document.strip_prefix(declaration).unwrap_or_else(|| panic!("no declaration: {document}"));
     let mut verbs: Vec<Verb> = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn xml(document: &str) -> Vec<Verb> {
             open.push(verbs.len() - 1);
         }
     }
-    assert!(open.is_empty() && verbs.first().is_some_and(|root| root.name == "Response"), "{document}");
+    assert!(open.is_empty() && verbs.first().is_some_and(|first| first.name == root), "{document}");
     verbs.remove(0);
     verbs
 }
@@ -55,7 +55,8 @@ fn attributes_of(mut text: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     while !text.is_empty() {
         let (name, rest) = text.split_once("=\"").unwrap_or_else(|| panic!("no attribute: {text}"));
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "no attribute's name: {name}");
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        assert!(name.chars().all(plain), "no attribute's name: {name}");
         let (value, rest) = rest.split_once('"').unwrap_or_else(|| panic!("a value without end: {rest}"));
         assert!(!value.contains('<'), "{value}");
         assert!(all.insert(name.to_owned(), unescaped(value)).is_none(), "{name} stands twice");
@@ -161,7 +162,7 @@ impl Reading {
     /// Reads an answer and makes sure that it has nothing that the provider does not know.
     pub(super) fn of(phone: &Phone, whole: &str) -> Self {
         let mut verbs = match phone.text("documents") {
-            "xml" => xml(whole),
+            "xml" => xml(whole, phone.value["root"].as_str().unwrap_or("Response")),
             "json" => json(whole, phone.text("verb")),
             "orders" => orders(whole),
             other => panic!("nobody reads {other}"),
@@ -178,6 +179,10 @@ impl Reading {
                     verb.name
                 );
             }
+        }
+        if let Some(attribute) = phone.value["said_in"].as_str() {
+            let saying = verbs.iter_mut().filter(|verb| verb.name == phone.text("says"));
+            saying.for_each(|verb| verb.text.clone_from(&verb.attributes[attribute]));
         }
         if let Some(mark) = phone.value["records_by"].as_str() {
             // One verb does both: this mark tells them apart.
@@ -201,7 +206,11 @@ impl Reading {
     }
 
     pub(super) fn does(&self, phone: &Phone, what: &str) -> bool {
-        self.verbs.iter().any(|verb| verb.name == phone.text(what))
+        let (name, attribute) = phone.text(what).split_once('[').unwrap_or((phone.text(what), ""));
+        let has = |verb: &Verb| {
+            attribute.is_empty() || verb.attributes.contains_key(attribute.trim_end_matches(']'))
+        };
+        self.verbs.iter().any(|verb| verb.name == name && has(verb))
     }
 
     /// The path below the inbox's own of the first address whose end fits.
@@ -222,13 +231,13 @@ impl Reading {
 fn what_is_not_well_formed_is_noticed() {
     let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
     let good = format!("{declaration}<Response><Say a=\"1\">x &amp; y</Say><Hangup /></Response>");
-    let verbs = xml(&good);
+    let verbs = xml(&good, "Response");
     assert_eq!((verbs.len(), verbs[0].text.as_str(), verbs[0].depth), (2, "x & y", 1));
     for bad in
         ["<Response><Say></Response>", "<Response>a & b</Response>", "<Response></Response><Response />"]
     {
         let document = format!("{declaration}{bad}");
-        assert!(std::panic::catch_unwind(|| xml(&document)).is_err(), "{bad}");
+        assert!(std::panic::catch_unwind(|| xml(&document, "Response")).is_err(), "{bad}");
     }
     let verbs =
         json(r#"[{"verb": "gather", "input": ["digits", "speech"], "say": {"text": "Hello"}}]"#, "verb");

@@ -6,6 +6,7 @@ use super::sign::{Callback, Headers, configured, own_key, sign};
 use crate::VoiceSettings;
 use crate::dialogue::{self, Dialogue};
 use crate::door::Works;
+use crate::streams::Streams;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -21,6 +22,7 @@ use lodge_testkit::{ManualClock, MemoryBlobs, ModelStore, RecordingIntake, Seede
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 pub(super) const PUBLIC: &str = "https://gw.example.test";
 /// Nobody listens there.
@@ -168,6 +170,8 @@ impl Plan {
         };
         let dialogue = self.dialogue.clone();
         let works = settings.works(&context, || Ok(dialogue)).unwrap();
+        let streams = works.streams(&context);
+        let shutdown = context.shutdown.clone();
         let webhooks = WebhookDesk::new(
             inbox().name,
             Some(PUBLIC.to_owned()),
@@ -181,7 +185,7 @@ impl Plan {
             intake: Arc::clone(intake),
             clock: Arc::clone(clock),
         };
-        House { plan: self, shared, works, webhooks }
+        House { plan: self, shared, works, webhooks, streams, shutdown }
     }
 }
 
@@ -198,6 +202,9 @@ pub(super) struct House {
     pub(super) shared: Shared,
     pub(super) works: Works,
     webhooks: WebhookDesk,
+    /// Where audio comes in.
+    pub(super) streams: Option<Streams>,
+    pub(super) shutdown: CancellationToken,
 }
 
 impl House {
@@ -216,6 +223,12 @@ impl House {
             api: api.clone(),
         };
         plan.over(&self.shared)
+    }
+
+    /// Everything that the inbox serves.
+    pub(super) fn routes(&self) -> axum::Router {
+        let own = lodge_channel::webhook::routes(self.webhooks.clone());
+        self.streams.clone().map_or(own.clone(), |streams| own.merge(streams.routes()))
     }
 
     pub(super) fn phone(&self) -> &Phone {
@@ -241,7 +254,7 @@ impl House {
         let mut request = Request::builder()
             .method("POST")
             .uri(format!("/hooks/page{slash}{below}"))
-            .header("content-type", self.phone().text("media_type"));
+            .header("content-type", self.phone().media_type(body));
         for (name, value) in headers {
             request = request.header(*name, value);
         }

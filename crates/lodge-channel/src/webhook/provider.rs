@@ -92,6 +92,13 @@ pub trait Provider: Send + Sync {
         1024 * 1024
     }
 
+    /// The same for this very request, whose body is not read yet: where credentials stand in its headers, who has none brings
+    /// less.
+    fn body_limit_of(&self, request: &Unverified) -> usize {
+        let _ = request;
+        self.body_limit()
+    }
+
     /// The media types a body may have; a request that names another one is answered 415.
     fn media_types(&self) -> &[&str] {
         &["application/json"]

@@ -121,6 +121,12 @@ impl Form {
         self.get(key).filter(|value| !value.trim().is_empty())
     }
 
+    /// A form of these pairs.
+    #[must_use]
+    pub fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().take(Self::MOST).collect())
+    }
+
     /// All pairs, as received.
     #[must_use]
     pub fn pairs(&self) -> &[(String, String)] {

@@ -20,6 +20,12 @@ use tokio::sync::Semaphore;
 
 /// Webhooks of one inbox that are under way at a time; more are asked to come back.
 const PERMITS: usize = 512;
+/// From how many bytes on a body is a bulky one.
+const BULKY: usize = 4 * 1024 * 1024;
+/// Bulky bodies of one inbox that are in memory at a time; more wait, unread.
+const BULKY_PERMITS: usize = 4;
+/// How long one waits at most before it is asked to come back.
+const BULKY_WAIT: Duration = Duration::from_secs(20);
 
 /// What serving an inbox's webhooks needs.
 #[derive(Clone)]
@@ -30,6 +36,7 @@ pub struct Desk {
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
     permits: Arc<Semaphore>,
+    bulky: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -42,7 +49,8 @@ impl Desk {
         intake: Arc<dyn Intake>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inbox, public_url, provider, intake, clock, permits: Arc::new(Semaphore::new(PERMITS)) }
+        let [permits, bulky] = [PERMITS, BULKY_PERMITS].map(|most| Arc::new(Semaphore::new(most)));
+        Self { inbox, public_url, provider, intake, clock, permits, bulky }
     }
 
     /// Answers one request; `below` is its path below the inbox's own.
@@ -68,7 +76,7 @@ impl Desk {
             return Ok(answer);
         }
         self.fits(&unread)?;
-        let limit = self.provider.body_limit();
+        let limit = self.provider.body_limit_of(&unread);
         let length =
             unread.header(header::CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<usize>().ok());
         let too_large = || {
@@ -78,6 +86,12 @@ impl Desk {
         if length.is_some_and(|length| length > limit) {
             return Err(self.refused("too large", too_large()));
         }
+        let _bulky = if limit > BULKY && length.is_none_or(|length| length > BULKY) {
+            let turn = tokio::time::timeout(BULKY_WAIT, self.bulky.acquire()).await;
+            Some(turn.map_err(|_| self.refused("busy", busy()))?)
+        } else {
+            None
+        };
         let body = to_bytes(body, limit).await.map_err(|error| self.unread(&error, too_large()))?;
         self.judge(&unread.with_body(body)).await
     }

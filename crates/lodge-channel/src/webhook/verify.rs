@@ -14,8 +14,9 @@ pub use form_signed::{plivo_v2, plivo_v3, vonage_form};
 pub use jwt::{Jwk, JwtKeys, JwtRules, Token, payload_hash_fits};
 pub use keys::{EcdsaKey, Ed25519Key};
 pub use token::{BasicCredentials, SharedToken};
-pub use url_signed::{twilio, url_variants};
+pub use url_signed::{TwilioKeys, twilio, url_variants};
 
+use super::parts::{Part, parts};
 use super::request::{Form, Unverified};
 use aws_lc_rs::hmac;
 use axum::http::Method;
@@ -74,10 +75,18 @@ impl<'r> Verified<'r> {
         serde_json::from_slice(self.body()).ok()
     }
 
-    /// The body as a form.
+    /// The body as a form; of one in parts, the fields that are no files.
     #[must_use]
     pub fn form(&self) -> Form {
-        Form::parse(self.body())
+        let Some(parts) = self.parts() else { return Form::parse(self.body()) };
+        let fields = parts.into_iter().filter(|part| part.file.is_none());
+        Form::of(fields.map(|part| (part.name, String::from_utf8_lossy(&part.bytes).into_owned())))
+    }
+
+    /// The body as `multipart/form-data`; `None` where it is none.
+    #[must_use]
+    pub fn parts(&self) -> Option<Vec<Part>> {
+        parts(self.request.header("content-type")?, self.body())
     }
 
     /// The query.

@@ -53,6 +53,9 @@ pub trait Blobs: Send + Sync {
 pub trait BlobWriter: Send {
     /// Adds a piece.
     async fn write(&mut self, piece: Bytes) -> Result<(), BlobError>;
+    /// Puts `head` before all that was written so far: what can be told only once that is known, such as its length. Never
+    /// holds the whole in memory.
+    async fn lead(&mut self, head: Bytes) -> Result<(), BlobError>;
     /// Makes it durable.
     async fn finish(self: Box<Self>) -> Result<BlobRef, BlobError>;
 }

@@ -96,6 +96,11 @@ impl BlobWriter for Writing {
         Ok(())
     }
 
+    async fn lead(&mut self, head: Bytes) -> Result<(), BlobError> {
+        self.so_far = [&head[..], &self.so_far[..]].concat().as_slice().into();
+        Ok(())
+    }
+
     async fn finish(self: Box<Self>) -> Result<BlobRef, BlobError> {
         Ok(self.blobs.keep(self.so_far.freeze()))
     }
@@ -112,8 +117,8 @@ mod tests {
         let blobs = MemoryBlobs::new(clock.clone());
         let whole = blobs.put(Bytes::from_static(b"ab")).await.unwrap();
         let mut writer = blobs.begin().await.unwrap();
-        writer.write(Bytes::from_static(b"a")).await.unwrap();
         writer.write(Bytes::from_static(b"b")).await.unwrap();
+        writer.lead(Bytes::from_static(b"a")).await.unwrap();
         assert_eq!(writer.finish().await.unwrap(), whole);
         assert_eq!(blobs.read(&whole).await.unwrap(), "ab");
         drop(blobs.begin().await.unwrap());

@@ -27,7 +27,9 @@ pub(super) fn fixtures(files: &[SourceFile]) -> Vec<Finding> {
             findings.push(Finding(format!("{}: no {stem}.expected.json beside it", file.path)));
         }
         if let Some(stem) = file.path.strip_suffix(".expected.json")
-            && ![".eml", ".json", ".form", ".sse"].iter().any(|end| has(&format!("{stem}{end}")))
+            && ![".eml", ".json", ".form", ".multipart", ".sse"]
+                .iter()
+                .any(|end| has(&format!("{stem}{end}")))
         {
             findings.push(Finding(format!("{}: its input is gone", file.path)));
         }

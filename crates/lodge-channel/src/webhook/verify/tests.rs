@@ -50,8 +50,12 @@ fn case(case: &Value) -> Case {
     }
 }
 
-fn keys(algorithm: Algorithm, secret: &Value) -> HmacKeys {
-    HmacKeys::new(algorithm, &[SecretString::from(secret.as_str().unwrap().to_owned())])
+fn secret(of: &Value) -> SecretString {
+    SecretString::from(of.as_str().unwrap().to_owned())
+}
+
+fn keys(algorithm: Algorithm, of: &Value) -> HmacKeys {
+    HmacKeys::new(algorithm, &[secret(of)])
 }
 
 fn all(provider: &str, verify: impl Fn(&Case) -> Result<(), Forged>) {
@@ -117,24 +121,38 @@ fn g01_t18_signatures_over_the_raw_body() {
 
 #[test]
 fn t17_signatures_over_address_and_form() {
-    all("twilio", |case| {
-        // The newer scheme names its algorithm in a header; without it a signature is SHA-1.
-        let settings = case.request.header("x-twilio-webhooks-signature-settings");
-        let algorithm = match settings.and_then(|value| value.split("algorithm=").nth(1)) {
-            None => Algorithm::Sha1,
-            Some("HMAC_SHA256") => Algorithm::Sha256,
-            Some(_) => return Err(Forged("the algorithm is not known")),
-        };
-        let value = case.request.header("x-twilio-signature");
-        let candidates = Candidates::base64(algorithm.length(), value);
-        twilio(&keys(algorithm, &case.secret), &case.request, &candidates).map(drop)
-    });
+    all("twilio", |case| TwilioKeys::new(&[secret(&case.secret)]).verify(&case.request).map(drop));
     let cxml = cases("signalwire").into_iter().filter(|case| case.scheme == "signalwire-cxml-hmac-sha1-form");
     for case in cxml {
         let candidates = Candidates::base64(20, case.request.header("x-signalwire-signature"));
         let verdict = twilio(&keys(Algorithm::Sha1, &case.secret), &case.request, &candidates);
         assert_eq!(verdict.is_ok(), case.valid, "{}", case.id);
     }
+}
+
+#[test]
+fn t17_a_shared_key_is_the_one_that_is_named_and_no_token_stands_in_for_it() {
+    let own = "webhooks_sharedkey_01hzy2f3n4p5q6r7s8t9v0w1x2";
+    let token = SecretString::from("an auth token");
+    let shared: Vec<Case> =
+        cases("twilio").into_iter().filter(|case| case.scheme == "twilio-hmac-sha256-form").collect();
+    assert!(shared.len() >= 3);
+    for case in shared {
+        let key = secret(&case.secret);
+        let verdict = |keys: TwilioKeys| keys.verify(&case.request).is_ok();
+        let tokens = || TwilioKeys::new(std::slice::from_ref(&token));
+        assert_eq!(verdict(tokens().share(own, &key)), case.valid, "{}", case.id);
+        assert!(!verdict(tokens().share("webhooks_sharedkey_another", &key)), "{}: another key", case.id);
+        assert!(!verdict(tokens().share(own, &token)), "{}: another secret", case.id);
+        let named = TwilioKeys::new(std::slice::from_ref(&key)).share(own, &token);
+        assert!(!verdict(named), "{}: the token is no shared key where those have names", case.id);
+    }
+    // What a token signed stays one of the token's, whatever shared keys there are.
+    let form = cases("twilio").into_iter().find(|case| case.id == "incoming-call").unwrap();
+    let keys = TwilioKeys::new(&[secret(&form.secret)]).share(own, &token);
+    assert!(keys.verify(&form.request).is_ok());
+    let keys = TwilioKeys::new(&[token]).share(own, &secret(&form.secret));
+    assert!(keys.verify(&form.request).is_err(), "a shared key signs by SHA-256 alone");
 }
 
 #[test]

@@ -88,19 +88,22 @@ fn rest_of(left: u64) -> At {
 }
 
 /// A stream of a peer's frames, which ends where a message has too many pieces.
-pub(crate) struct Counted<S> {
+#[derive(Debug)]
+pub struct Counted<S> {
     stream: S,
     pieces: Pieces,
 }
 
 impl<S> Counted<S> {
-    pub(crate) fn new(stream: S) -> Self {
+    /// Counts what is read of `stream`.
+    pub fn new(stream: S) -> Self {
         Self { stream, pieces: Pieces::default() }
     }
 }
 
 /// Whether an error of the stream means that.
-pub(crate) fn is_too_many(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_too_many(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
