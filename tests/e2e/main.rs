@@ -44,6 +44,7 @@ mod security_operations;
 mod smtp_refusals;
 mod support;
 mod threading;
+mod voice_audio;
 mod voice_calls;
 mod voice_commands;
 mod voice_every_provider;

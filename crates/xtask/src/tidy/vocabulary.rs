@@ -29,6 +29,7 @@ const WORDS: &[&str] = &[
     "signalwire",
     "jambonz",
     "bandwidth",
+    "freeswitch",
     "messenger",
     "instagram",
     "facebook",
