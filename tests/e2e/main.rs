@@ -43,6 +43,7 @@ mod security_contacts;
 mod security_operations;
 mod smtp_refusals;
 mod social_conversations;
+mod social_crashes;
 mod social_rows;
 mod social_stage;
 mod support;
