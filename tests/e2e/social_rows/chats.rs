@@ -179,7 +179,7 @@ const TELEGRAM: Sends = Sends {
     path: "/sendMessage",
     words: "/text",
     to: ("/chat_id", "420042"),
-    key: Key::Path("/bot", "BOT"),
+    key: Key::Path("/bot", "TELEGRAM"),
     id: "/result/message_id",
     ..Sends::NONE
 };
