@@ -37,6 +37,9 @@ impl SocialSettings {
     fn built(&self, context: &Context) -> Result<Halves, BuildError> {
         let problem = |problem| BuildError { inbox: context.inbox.name.clone(), problem };
         let (name, settings) = self.chosen().map_err(|count| problem(one_provider(count)))?;
+        if let Some(missing) = self.check_address(context.public_url.as_deref()).pop() {
+            return Err(problem(missing));
+        }
         let speech = settings.connect(context).map_err(|mut found| {
             found.key = format!("{name}.{}", found.key);
             problem(found)
@@ -135,10 +138,21 @@ impl Door for SocialSettings {
             Some(Problem::new(key, error.to_string(), "set the variable, or write the file"))
         });
         let mut problems: Vec<Problem> = unreadable.chain(settings.problems()).collect();
+        let ill_formed = settings.ill_formed(secrets);
+        problems.extend(ill_formed.filter(|found| problems.iter().all(|known| known.key != found.key)));
         for problem in &mut problems {
             problem.key = format!("{name}.{}", problem.key);
         }
         problems
+    }
+
+    fn check_address(&self, public_url: Option<&str>) -> Vec<Problem> {
+        let chosen = self.chosen().ok().filter(|(_, settings)| settings.signs_address());
+        let missing = chosen.filter(|_| public_url.is_none()).map(|(name, _)| {
+            let reason = "its signatures are over the public address, which is not set";
+            Problem::new(name, reason, "set `[server] public_url`")
+        });
+        missing.into_iter().collect()
     }
 
     async fn probe(&self, context: &Context) -> Vec<Probe> {

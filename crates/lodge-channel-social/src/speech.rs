@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lodge_channel::fetch::{Credentials, MediaError, MediaPolicy};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
-use lodge_channel::{Context, Problem, Registrar, Secret};
+use lodge_channel::{Context, Problem, Registrar, Secret, SecretSource};
 use lodge_domain::delivery::OutboundKind;
 use lodge_domain::ports::{Outcome, Refusal};
 use lodge_domain::{DeliveryError, Disposition, OutboundId, PartyHandle};
@@ -87,6 +87,18 @@ pub(crate) trait Settings: Send + Sync {
     /// What else is wrong with them.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// What is wrong with the form of a value behind a reference, or of one that only a provider's console shows; what
+    /// cannot be read is told by others.
+    fn ill_formed(&self, source: &dyn SecretSource) -> Option<Problem> {
+        let _ = source;
+        None
+    }
+
+    /// Whether its signatures are over the address that it calls.
+    fn signs_address(&self) -> bool {
+        false
     }
 
     /// Our account's address there, for siblings and operators.

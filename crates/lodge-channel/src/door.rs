@@ -208,6 +208,12 @@ pub trait Door: Send + Sync {
         Vec::new()
     }
 
+    /// Everything wrong with how others reach it, where `public_url` is what they are told.
+    fn check_address(&self, public_url: Option<&str>) -> Vec<Problem> {
+        let _ = public_url;
+        Vec::new()
+    }
+
     /// The business hours it names, and the key that does.
     fn hours(&self) -> Option<(&'static str, &str)> {
         None

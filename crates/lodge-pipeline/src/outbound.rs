@@ -29,6 +29,9 @@ pub(crate) fn merge(record: &mut OutboundRecord, news: &[RecipientState]) -> boo
                     known.text.clone_from(&new.text);
                 }
             }
+            Some(known) if was_read(new) && known.state == new.state && !was_read(known) => {
+                known.text.clone_from(&new.text);
+            }
             Some(_) => {}
             None => record.recipients.push(new.clone()),
         }
@@ -40,6 +43,13 @@ pub(crate) fn merge(record: &mut OutboundRecord, news: &[RecipientState]) -> boo
         record.state = whole;
     }
     before != (record.recipients.clone(), record.state)
+}
+
+/// Whether somebody saw it, which says more than that it arrived and is the same state: by the far side's own word, as they
+/// say it on arrival or some time after.
+fn was_read(recipient: &RecipientState) -> bool {
+    let words = recipient.text.as_deref();
+    recipient.state == OutboundState::Delivered && matches!(words, Some("read" | "seen" | "played"))
 }
 
 /// Bad news for one recipient is bad news; else as far as the slowest one.
@@ -136,6 +146,25 @@ mod tests {
         assert!(merge(&mut record, &[news("ann@example.com", OutboundState::Bounced)]));
         assert!(!merge(&mut record, &[news("ann@example.com", OutboundState::Delivered)]));
         assert_eq!(record.state, OutboundState::Bounced);
+    }
+
+    #[test]
+    fn f06_that_it_was_read_is_news_after_that_it_arrived_and_not_the_other_way_round() {
+        let conversation = ConversationId::founded_by(&EnvelopeId::of_contact(&[1; 32]));
+        let mut record = sample_outbound(&conversation, "k");
+        record.recipients = vec![news("71", OutboundState::Sent)];
+        let said = |words: &str| {
+            let text = Some(words.to_owned());
+            [RecipientState { text, ..news("71", OutboundState::Delivered) }]
+        };
+        assert!(merge(&mut record, &said("delivered")));
+        assert!(merge(&mut record, &said("read")));
+        for late in ["delivered", "read", "seen", "sent"] {
+            assert!(!merge(&mut record, &said(late)), "{late}");
+        }
+        assert_eq!(record.recipients[0].text.as_deref(), Some("read"));
+        assert!(merge(&mut record, &[news("71", OutboundState::Bounced)]));
+        assert!(!merge(&mut record, &said("read")));
     }
 
     #[test]

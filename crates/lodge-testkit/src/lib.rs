@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod fakes;
 pub mod model_store;
 pub mod samples;
+pub mod signing;
 
 pub use fakes::{ManualClock, MemoryBlobs, RecordingIntake, RecordingReplier, RecordingSink, SeededEntropy};
 pub use model_store::ModelStore;

@@ -183,3 +183,48 @@ fn e07_the_shipped_templates_work_and_broken_ones_are_told() {
     assert_eq!(refused.0.len(), 1, "{refused}");
     assert!(refused.0[0].reason.contains("fr.txt") && refused.0[0].line == 2, "{refused}");
 }
+
+/// A social inbox of these keys, beside a mailbox, and the keys and reasons of what is wrong with it.
+fn social(server: &str, table: &str) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [("password", "geheim"), ("plain", "hello world!"), ("fine", "fine")] {
+        std::fs::write(folder.path().join(name), value).unwrap();
+    }
+    let text =
+        format!("[server]\n{server}\n[queue.general]\nfallback = true\n{MAILBOX}\n[inbox.bot.social{table}");
+    let Err(problems) = load_text(&folder.path().join("lodge.toml"), &text).check() else {
+        return Vec::new();
+    };
+    let of_it = problems.0.into_iter().filter(|problem| problem.key.starts_with("inbox.bot"));
+    of_it.map(|problem| (problem.key, problem.reason)).collect()
+}
+
+#[test]
+fn what_a_social_inbox_lacks_is_told_once_and_before_it_runs() {
+    let told = |server: &str, table: &str, expected: &[(&str, &str)]| {
+        let expected: Vec<(String, String)> =
+            expected.iter().map(|(key, reason)| ((*key).to_owned(), (*reason).to_owned())).collect();
+        assert_eq!(social(server, table), expected, "{table}");
+    };
+    let telegram = ".telegram]\nbot_token = \"file:fine\"\n";
+    told("", &format!("{telegram}secret_token = \"file:fine\""), &[]);
+    // The table that lacks a key is no missing table.
+    told("", telegram, &[("inbox.bot.social.telegram", "`secret_token` is missing")]);
+    told("", ".signal]", &[("inbox.bot.social.signal", "unknown key `signal`")]);
+    let none = [("inbox.bot.social", "a social inbox has one provider, this one has 0")];
+    told("", "]", &none);
+    let refused = [("inbox.bot.social.telegram.secret_token", "Telegram would refuse this token")];
+    told("", &format!("{telegram}secret_token = \"file:plain\""), &refused);
+    let no_key = [("inbox.bot.social.discord.public_key", "this is no key")];
+    told("", ".discord]\nbot_token = \"file:fine\"\npublic_key = \"abc\"", &no_key);
+    let no_secret =
+        [("inbox.bot.social.webhook.secret", "a signing secret is `whsec_` and base64 of 24 to 64 bytes")];
+    told("", ".webhook]\nsecret = \"file:fine\"", &no_secret);
+    let plivo = ".plivo-messaging]\nauth_id = \"MA1\"\nauth_token = \"file:fine\"\nfrom = \"+14155550100\"";
+    let nowhere = [(
+        "inbox.bot.social.plivo-messaging",
+        "its signatures are over the public address, which is not set",
+    )];
+    told("", plivo, &nowhere);
+    told("public_url = \"https://help.example.com\"", plivo, &[]);
+}

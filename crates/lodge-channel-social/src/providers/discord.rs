@@ -18,7 +18,7 @@ use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
 use lodge_channel::webhook::{Answer, Candidates, Ed25519Key, Forged, Unverified, Verified, fresh};
-use lodge_channel::{Context, OneOrMany, Plain, Problem, Registrar, Secret};
+use lodge_channel::{Context, OneOrMany, Plain, Problem, Registrar, Secret, SecretSource};
 use lodge_domain::ports::{Clock, Outcome};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle, digest_parts};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,7 +52,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// The least keys of its table; see [`crate::scratch`].
-pub(crate) const SCRATCH: &str = "public_key = \"0\"\nbot_token = \"file:secret\"\n";
+pub(crate) const SCRATCH: &str = "public_key = \"0000000000000000000000000000000000000000000000000000000000000000\"\nbot_token = \"file:secret\"\n";
 
 /// Where replies go once an interaction's token has died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -97,6 +97,17 @@ fn command() -> String {
     "ticket".to_owned()
 }
 
+impl Discord {
+    /// The keys that it signs with.
+    fn keys(&self, source: &dyn SecretSource) -> Result<Ed25519Key, Problem> {
+        let keys: Result<Vec<String>, _> = self.public_key.0.iter().map(|key| key.read(source)).collect();
+        let keys = keys.map_err(|error| unreadable("public_key", error))?;
+        let wrong =
+            || Problem::new("public_key", "this is no key", "copy the 64 digits from the application's page");
+        Ed25519Key::hex(keys.iter().map(String::as_str)).ok_or_else(wrong)
+    }
+}
+
 impl Settings for Discord {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
@@ -107,19 +118,19 @@ impl Settings for Discord {
         keys.chain([("bot_token", &self.bot_token)]).collect()
     }
 
+    fn ill_formed(&self, source: &dyn SecretSource) -> Option<Problem> {
+        self.keys(source).err()
+    }
+
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
         vec![interactions::understand(body, now)]
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         let source = &*context.secrets;
-        let keys: Result<Vec<String>, _> = self.public_key.0.iter().map(|key| key.read(source)).collect();
-        let keys = keys.map_err(|error| unreadable("public_key", error))?;
-        let wrong =
-            || Problem::new("public_key", "this is no key", "copy the 64 digits from the application's page");
         let token = source.read(&self.bot_token).map_err(|error| unreadable("bot_token", error))?;
         Ok(Arc::new(Application {
-            keys: Ed25519Key::hex(keys.iter().map(String::as_str)).ok_or_else(wrong)?,
+            keys: self.keys(source)?,
             bot: Credentials::Whole(SecretString::from(format!("Bot {}", token.expose_secret()))),
             api: api(self.api_base.as_ref(), API)?,
             settings: self.clone(),

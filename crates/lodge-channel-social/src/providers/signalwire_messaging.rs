@@ -54,6 +54,10 @@ impl Settings for SignalWire {
         if fits { Vec::new() } else { vec![problem()] }
     }
 
+    fn signs_address(&self) -> bool {
+        true
+    }
+
     fn account(&self) -> Option<String> {
         Some(self.from.clone())
     }
@@ -63,7 +67,6 @@ impl Settings for SignalWire {
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
-        compat::needs_public_url(context)?;
         let (keys, _) = compat::keys("signing_key", &self.signing_key, context)?;
         let password = context.secrets.read(&self.token).map_err(|error| unreadable("token", error))?;
         let space = format!("https://{}.signalwire.com", self.space);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
 use lodge_channel::webhook::{Answer, Forged, SharedToken, Unverified, Verified};
-use lodge_channel::{Context, Problem, Registrar, Secret, Secrets};
+use lodge_channel::{Context, Problem, Registrar, Secret, SecretSource, Secrets};
 use lodge_domain::ports::Outcome;
 use lodge_domain::{DeliveryError, Disposition};
 use reqwest::Method;
@@ -65,6 +65,18 @@ pub struct Telegram {
     pub api_base: Option<Url>,
 }
 
+/// What Telegram would say to these secret tokens.
+fn refused(tokens: &[SecretString]) -> Option<Problem> {
+    let fits = |token: &SecretString| {
+        let letters = token.expose_secret().as_bytes();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        (1..=256).contains(&letters.len()) && letters.iter().copied().all(plain)
+    };
+    let remedy = "take 1 to 256 letters, digits, `-` and `_`";
+    let problem = || Problem::new("secret_token", "Telegram would refuse this token", remedy);
+    (!tokens.iter().all(fits)).then(problem)
+}
+
 impl Settings for Telegram {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
@@ -73,6 +85,10 @@ impl Settings for Telegram {
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let tokens = self.secret_token.0.iter().map(|secret| ("secret_token", secret));
         tokens.chain([("bot_token", &self.bot_token)]).collect()
+    }
+
+    fn ill_formed(&self, source: &dyn SecretSource) -> Option<Problem> {
+        refused(&self.secret_token.read(source).ok()?)
     }
 
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
@@ -85,14 +101,8 @@ impl Settings for Telegram {
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         let source = &*context.secrets;
         let tokens = self.secret_token.read(source).map_err(|error| unreadable("secret_token", error))?;
-        let fits = |token: &SecretString| {
-            let letters = token.expose_secret().as_bytes();
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-            (1..=256).contains(&letters.len()) && letters.iter().copied().all(plain)
-        };
-        if !tokens.iter().all(fits) {
-            let remedy = "take 1 to 256 letters, digits, `-` and `_`";
-            return Err(Problem::new("secret_token", "Telegram would refuse this token", remedy));
+        if let Some(refused) = refused(&tokens) {
+            return Err(refused);
         }
         Ok(Arc::new(Bot {
             shared: SharedToken::new(&tokens),

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy};
 use lodge_channel::webhook::{Candidates, Ed25519Key, Forged, Unverified, Verified, fresh};
-use lodge_channel::{Context, OneOrMany, Plain, Problem, Secret};
+use lodge_channel::{Context, OneOrMany, Plain, Problem, Secret, SecretSource};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::{DeliveryError, Disposition, HandleKind, OutboundId, PartyHandle};
 use reqwest::Method;
@@ -45,7 +45,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// The least keys of its table; see [`crate::scratch`].
-pub(crate) const SCRATCH: &str = "public_key = \"0\"\napi_key = \"file:secret\"\nfrom = \"+0\"\n";
+pub(crate) const SCRATCH: &str = "public_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\napi_key = \"file:secret\"\nfrom = \"+0\"\n";
 
 /// A number at Telnyx.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -66,6 +66,18 @@ pub struct Telnyx {
     pub api_base: Option<Url>,
 }
 
+impl Telnyx {
+    /// The keys that it signs with.
+    fn keys(&self, source: &dyn SecretSource) -> Result<Ed25519Key, Problem> {
+        let keys: Result<Vec<String>, _> = self.public_key.0.iter().map(|key| key.read(source)).collect();
+        let keys = keys.map_err(|error| unreadable("public_key", error))?;
+        let wrong = || {
+            Problem::new("public_key", "this is no key", "copy it from the portal: 44 characters of base64")
+        };
+        Ed25519Key::base64(keys.iter().map(String::as_str)).ok_or_else(wrong)
+    }
+}
+
 impl Settings for Telnyx {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
@@ -80,20 +92,19 @@ impl Settings for Telnyx {
         Some(self.from.clone())
     }
 
+    fn ill_formed(&self, source: &dyn SecretSource) -> Option<Problem> {
+        self.keys(source).err()
+    }
+
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
         understand(body, now)
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         let source = &*context.secrets;
-        let keys: Result<Vec<String>, _> = self.public_key.0.iter().map(|key| key.read(source)).collect();
-        let keys = keys.map_err(|error| unreadable("public_key", error))?;
-        let wrong = || {
-            Problem::new("public_key", "this is no key", "copy it from the portal: 44 characters of base64")
-        };
         let key = source.read(&self.api_key).map_err(|error| unreadable("api_key", error))?;
         Ok(Arc::new(Number {
-            keys: Ed25519Key::base64(keys.iter().map(String::as_str)).ok_or_else(wrong)?,
+            keys: self.keys(source)?,
             credentials: Credentials::Bearer(key),
             api: api(self.api_base.as_ref(), API)?,
             settings: self.clone(),

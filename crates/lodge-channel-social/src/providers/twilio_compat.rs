@@ -161,18 +161,6 @@ pub(crate) fn own_address(context: &Context) -> Option<String> {
     Some(format!("{}/hooks/{}", base.trim_end_matches('/'), context.inbox.name))
 }
 
-/// The signature needs the address that the provider calls.
-pub(crate) fn needs_public_url(context: &Context) -> Result<(), Problem> {
-    let missing = || {
-        Problem::new(
-            "",
-            "its signatures are over the public address, which is not set",
-            "set `[server] public_url`",
-        )
-    };
-    context.public_url.as_ref().map(drop).ok_or_else(missing)
-}
-
 fn failure(answer: &ApiAnswer) -> DeliveryError {
     let code = answer.text("/code").unwrap_or_default();
     let words = answer.text("/message").map(|words| format!("{words} (code {code})"));

@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use lodge_channel::fetch::{ApiBody, ApiCall, ApiClient, Credentials};
 use lodge_channel::webhook::{Algorithm, Candidates, Forged, HmacKeys, Unverified, Verified, fresh};
-use lodge_channel::{Context, Problem, Secret, Secrets};
+use lodge_channel::{Context, Problem, Secret, SecretSource, Secrets};
 use lodge_domain::ports::Clock;
 use lodge_domain::{DeliveryError, Disposition};
 use reqwest::Method;
@@ -80,6 +80,19 @@ impl Default for Map {
     }
 }
 
+impl Generic {
+    /// The bytes of the secrets that sign.
+    fn keys(&self, source: &dyn SecretSource) -> Result<Vec<Vec<u8>>, Problem> {
+        let secrets = self.secret.read(source).map_err(|error| unreadable("secret", error))?;
+        let bytes: Option<Vec<Vec<u8>>> = secrets.iter().map(decoded).collect();
+        let wrong = || {
+            let reason = "a signing secret is `whsec_` and base64 of 24 to 64 bytes";
+            Problem::new("secret", reason, "make one: `whsec_` and the output of `openssl rand -base64 32`")
+        };
+        bytes.ok_or_else(wrong)
+    }
+}
+
 impl Settings for Generic {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
@@ -103,6 +116,10 @@ impl Settings for Generic {
         let problem =
             |(key, _)| Problem::new(key, "a JSON pointer begins with `/`", "write it as `/data/id`");
         wrong.map(problem).collect()
+    }
+
+    fn ill_formed(&self, source: &dyn SecretSource) -> Option<Problem> {
+        self.keys(source).err()
     }
 
     fn understand(&self, body: &[u8], now: Timestamp) -> Vec<Heard> {
@@ -136,13 +153,7 @@ impl Settings for Generic {
     }
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
-        let secrets = self.secret.read(&*context.secrets).map_err(|error| unreadable("secret", error))?;
-        let bytes: Option<Vec<Vec<u8>>> = secrets.iter().map(decoded).collect();
-        let wrong = || {
-            let reason = "a signing secret is `whsec_` and base64 of 24 to 64 bytes";
-            Problem::new("secret", reason, "make one: `whsec_` and the output of `openssl rand -base64 32`")
-        };
-        let bytes = bytes.ok_or_else(wrong)?;
+        let bytes = self.keys(&*context.secrets)?;
         let client = self.api_base.as_ref().map(|base| api(Some(base), "")).transpose()?;
         let keys = HmacKeys::of_bytes(Algorithm::Sha256, bytes.iter().map(Vec::as_slice));
         Ok(Arc::new(Signed { keys, client, clock: Arc::clone(&context.clock) }))

@@ -128,7 +128,9 @@ impl ApiClient {
     /// Where no answer came: in doubt unless not even a connection was made.
     pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiAnswer, DeliveryError> {
         let wrong = || DeliveryError::new(Disposition::Never, "write the provider's address");
-        let url = self.base.join(call.path.trim_start_matches('/')).map_err(|_| wrong())?;
+        // Below the base in any case: a colon in the first part of a path would make it an address of its own.
+        let below = format!("./{}", call.path.trim_start_matches('/'));
+        let url = self.base.join(&below).map_err(|_| wrong())?;
         // A path of ours never leaves the base, whatever stands in it.
         if !super::Origin::of(&self.base).is_some_and(|base| base.holds(&url)) {
             return Err(wrong());

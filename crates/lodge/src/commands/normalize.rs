@@ -97,9 +97,12 @@ struct Bench {
 impl Bench {
     async fn open(table: &str, together: bool) -> anyhow::Result<Self> {
         let folder = Scratch::new()?;
-        let text = format!("[blobs]\nurl = \"file:blobs\"\n[store]\nurl = \"embedded:store\"\n{table}");
-        // What a provider's table names is read, and never used here.
-        std::fs::write(folder.path().join("secret"), "scratch")?;
+        let text = format!(
+            "[server]\npublic_url = \"https://lodge.example\"\n[blobs]\nurl = \"file:blobs\"\n\
+             [store]\nurl = \"embedded:store\"\n{table}"
+        );
+        // What a provider's table names is read, has the form that some ask for, and is never used here.
+        std::fs::write(folder.path().join("secret"), "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")?;
         let checked = load_text(&folder.path().join("lodge.toml"), &text).check()?;
         let store = open_scratch(&checked).await?;
         let building = Building::new(checked, store).await?;

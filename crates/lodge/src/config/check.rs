@@ -379,11 +379,7 @@ impl Loaded {
         let mut problems = Vec::new();
         let mut checked = BTreeMap::new();
         for (name, inbox) in &self.inboxes {
-            let channel = inbox.door.address().channel;
-            let missing = self.missing(&*inbox.door);
-            let files = inbox.door.check_files(&self.folder);
-            for problem in inbox.door.check(secrets).into_iter().chain(files).chain(missing) {
-                let key = format!("{channel}.{}", problem.key);
+            for (key, problem) in self.wrong(name, &*inbox.door, secrets) {
                 let place = inbox
                     .lines
                     .get(&key)

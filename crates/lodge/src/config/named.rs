@@ -1,13 +1,37 @@
-//! What inboxes name elsewhere in the configuration: business hours, and the inbox that answers for them.
+//! What is wrong with inboxes, and what they name elsewhere in the configuration: business hours, and the inbox that answers
+//! for them.
 
 use super::load::Loaded;
 use super::model::HoursSection;
 use jiff::civil::Weekday;
-use lodge_channel::{Door, Problem};
-use lodge_domain::Hours;
+use lodge_channel::{Door, Problem, SecretSource};
+use lodge_domain::{Hours, InboxName};
 use std::collections::BTreeMap;
 
 impl Loaded {
+    /// Everything wrong with an inbox's door, each with its key below the inbox.
+    pub(super) fn wrong(
+        &self,
+        name: &InboxName,
+        door: &dyn Door,
+        secrets: &dyn SecretSource,
+    ) -> Vec<(String, Problem)> {
+        let channel = door.address().channel.to_string();
+        // A table that cannot be read is not in the door: what the door then lacks was told with its cause.
+        let below = format!("inbox.{name}.{channel}.");
+        let unread = self.problems.iter().any(|known| known.key.starts_with(&below));
+        let address = door.check_address(self.server.public_url.as_deref());
+        let found = door.check(secrets).into_iter().chain(door.check_files(&self.folder));
+        let found = found.chain(address).chain(self.missing(door));
+        found
+            .filter(|problem| !(unread && problem.key.is_empty()))
+            .map(|problem| {
+                let key = [channel.as_str(), problem.key.trim_end_matches('.')];
+                (key.join(".").trim_end_matches('.').to_owned(), problem)
+            })
+            .collect()
+    }
+
     pub(super) fn hours(&mut self) -> BTreeMap<String, Hours> {
         let mut all = BTreeMap::new();
         for (name, section) in self.hours.clone() {
@@ -23,7 +47,7 @@ impl Loaded {
     }
 
     /// What a door names and the configuration does not have.
-    pub(super) fn missing(&self, door: &dyn Door) -> Vec<Problem> {
+    fn missing(&self, door: &dyn Door) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some((key, name)) = door.hours()
             && !self.hours.contains_key(name)
