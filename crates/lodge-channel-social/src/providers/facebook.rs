@@ -8,11 +8,10 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiBody, MediaPolicy};
+use lodge_channel::fetch::{ApiBody, MediaPolicy, escaped};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secret};
 use lodge_domain::DeliveryError;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -146,7 +145,7 @@ impl Speech for Wall {
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
         let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
         let comment = text(outgoing.way, "/comment").unwrap_or_default();
-        let path = format!("{}/comments", utf8_percent_encode(&comment, NON_ALPHANUMERIC));
+        let path = format!("{}/comments", escaped(&comment));
         Ok(self.graph.post(&path, ApiBody::Json(&json!({"message": words}))).await?.text("/id"))
     }
 

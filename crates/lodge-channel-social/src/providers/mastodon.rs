@@ -15,11 +15,10 @@ use crate::watch::{Look, Watch};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy};
+use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy, escaped};
 use lodge_channel::{Context, Problem, Secret};
 use lodge_domain::ports::Clock;
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -194,7 +193,7 @@ impl Account {
             let Some(last) = all.last().filter(|_| page > 0) else { break };
             let at = text(last, "/created_at").and_then(|at| at.parse::<Timestamp>().ok());
             let Some(id) = text(last, "/id").filter(|_| at.is_none_or(|at| at >= since)) else { break };
-            let older = self.page(&format!("&max_id={}", utf8_percent_encode(&id, NON_ALPHANUMERIC))).await?;
+            let older = self.page(&format!("&max_id={}", escaped(&id))).await?;
             page = older.0.len();
             answer = older.1;
             all.extend(older.0);
@@ -224,7 +223,7 @@ impl Account {
         let id = answer.text("/id").filter(|_| answer.is_success());
         let Some(id) = id else { return Err(clear(failure(&answer, DOING, self.clock.now()))) };
         let (tries, wait) = PROCESSING;
-        let path = format!("api/v1/media/{}", utf8_percent_encode(&id, NON_ALPHANUMERIC));
+        let path = format!("api/v1/media/{}", escaped(&id));
         for _ in 0..tries {
             match answer.status {
                 200 => return Ok(id),
@@ -320,7 +319,7 @@ impl Watch for Account {
         let before = text(mark, "/id");
         let (mut page, answer) = match &before {
             // The oldest ones behind it: none is skipped, however many there are.
-            Some(id) => self.page(&format!("&min_id={}", utf8_percent_encode(id, NON_ALPHANUMERIC))).await?,
+            Some(id) => self.page(&format!("&min_id={}", escaped(id))).await?,
             None => self.first(since).await?,
         };
         let ids = page.iter().filter_map(|one| text(one, "/id"));
@@ -344,8 +343,7 @@ impl Watch for Account {
     }
 
     async fn again(&self, id: &str, version: &str, now: Timestamp) -> Result<Option<Heard>, DeliveryError> {
-        let answer =
-            self.get(&format!("api/v1/statuses/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))).await?;
+        let answer = self.get(&format!("api/v1/statuses/{}", escaped(id))).await?;
         // A page of a server that is being put right is no word about the post.
         if matches!(answer.status, 404 | 410) && answer.text("/error").is_some() {
             return Ok(Some(Heard::Deleted(Deleted { id: id.to_owned(), at: now })));

@@ -5,10 +5,9 @@ use crate::heard::{About, Deleted, Echo, Edited, Fared, Heard, Media, Said, Thre
 use crate::json::{details, is, items, millis, text};
 use crate::speech::{Content, Outgoing, family};
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::ApiBody;
+use lodge_channel::fetch::{ApiBody, escaped};
 use lodge_domain::DeliveryError;
 use lodge_domain::delivery::{OutboundKind, OutboundState};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// How long a message can be answered.
@@ -188,7 +187,7 @@ fn attached(attachment: &Value, said: &mut Said) -> String {
 pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
     let recipient = json!({"id": outgoing.way.get("recipient")});
     let page = text(outgoing.way, "/page").unwrap_or_else(|| "me".to_owned());
-    let path = format!("{}/messages", utf8_percent_encode(&page, NON_ALPHANUMERIC));
+    let path = format!("{}/messages", escaped(&page));
     let late = outgoing.window.is_some_and(|(end, now)| now > end);
     // The tag is for people who answer, never for what is automatic.
     let tagged = late && outgoing.kind == OutboundKind::Reply;
@@ -229,7 +228,7 @@ pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Opt
 
 /// The name of a person who wrote to us.
 pub(crate) async fn name_of(graph: &Graph, account: &str) -> Option<String> {
-    let account = utf8_percent_encode(account, NON_ALPHANUMERIC);
+    let account = escaped(account);
     let answer = graph.get(&format!("{account}?fields=name,first_name,last_name")).await.ok()?;
     let parts = || {
         let parts: Vec<String> =

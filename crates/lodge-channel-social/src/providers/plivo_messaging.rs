@@ -12,7 +12,9 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
+};
 use lodge_channel::webhook::{
     Algorithm, Answer, Forged, Form, HmacKeys, Unverified, Verified, plivo_v2, plivo_v3,
 };
@@ -20,7 +22,6 @@ use lodge_channel::{Context, Plain, Problem, Secret, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
 use lodge_domain::{DeliveryError, Digest, Disposition, HandleKind, OutboundId, PartyHandle, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -290,7 +291,7 @@ impl Speech for Number {
             body["url"] = json!(format!("{webhook}?about={}", outgoing.id));
             body["method"] = json!("POST");
         }
-        let path = format!("v1/Account/{}/Message/", utf8_percent_encode(&self.id, NON_ALPHANUMERIC));
+        let path = format!("v1/Account/{}/Message/", escaped(&self.id));
         let (credentials, body) = (&self.credentials(), ApiBody::Json(&body));
         let call = ApiCall { method: Method::POST, path: &path, credentials, headers: Vec::new(), body };
         let answer = self.api.call(call).await?;

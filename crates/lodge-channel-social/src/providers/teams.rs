@@ -15,13 +15,13 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use lodge_channel::fetch::{
-    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, Origin, listed,
+    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, Origin,
+    escaped, listed,
 };
 use lodge_channel::webhook::{Answer, Forged, JwtRules, PublishedKeys, Unverified, Verified};
 use lodge_channel::{Context, Plain, Problem, Secret};
 use lodge_domain::ports::{Clock, Outcome, Refusal};
 use lodge_domain::{DeliveryError, Disposition};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -262,8 +262,7 @@ impl Speech for Bot {
         if let Some(answered) = text(outgoing.way, "/activity") {
             activity["replyToId"] = json!(answered);
         }
-        let path =
-            format!("v3/conversations/{}/activities", utf8_percent_encode(&conversation, NON_ALPHANUMERIC));
+        let path = format!("v3/conversations/{}/activities", escaped(&conversation));
         let answer = self.post(&way("/service"), &path, &activity).await?;
         if !answer.is_success() {
             return Err(failure(&answer));

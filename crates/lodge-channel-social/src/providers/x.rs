@@ -18,13 +18,12 @@ use axum::http::StatusCode;
 use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{
-    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy,
+    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, escaped,
 };
 use lodge_channel::webhook::{Algorithm, Answer, Candidates, Forged, HmacKeys, Unverified, Verified};
 use lodge_channel::{Context, Plain, Problem, Registrar, Secret, Secrets};
 use lodge_domain::ports::{Clock, Entropy};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -239,7 +238,7 @@ impl Speech for Account {
             }
             None => {
                 let party = text(outgoing.way, "/dm").unwrap_or_default();
-                let party = utf8_percent_encode(&party, NON_ALPHANUMERIC);
+                let party = escaped(&party);
                 (format!("2/dm_conversations/with/{party}/messages"), json!({"text": words}))
             }
         };
@@ -266,7 +265,7 @@ impl Speech for Account {
     }
 
     async fn name_of(&self, account: &str) -> Option<String> {
-        let path = format!("2/users/{}", utf8_percent_encode(account, NON_ALPHANUMERIC));
+        let path = format!("2/users/{}", escaped(account));
         let answer = self.call(Method::GET, &path, ApiBody::Empty).await.ok()?;
         answer.text("/data/name").filter(|_| answer.is_success())
     }
