@@ -6,6 +6,7 @@ use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
 use jiff::Timestamp;
+use lodge_channel::webhook::TwilioKeys;
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -63,11 +64,11 @@ impl Settings for SignalWire {
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         compat::needs_public_url(context)?;
-        let (keys, _) = compat::keys("signing_key", &self.signing_key, context)?;
+        let (signing, _) = compat::secrets("signing_key", &self.signing_key, context)?;
         let password = context.secrets.read(&self.token).map_err(|error| unreadable("token", error))?;
         let space = format!("https://{}.signalwire.com", self.space);
         Ok(Arc::new(Numbers {
-            keys,
+            keys: TwilioKeys::new(&signing, &[]),
             header: "x-signalwire-signature",
             account: self.project.clone(),
             password,

@@ -8,15 +8,14 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
-use lodge_channel::webhook::{
-    Algorithm, Answer, Candidates, Forged, Form, HmacKeys, Unverified, Verified, twilio,
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
 };
+use lodge_channel::webhook::{Answer, Forged, Form, TwilioKeys, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -128,7 +127,7 @@ const LARGEST_FILE: u64 = 5 * 1000 * 1000;
 
 /// Speaks with one of these APIs.
 pub(crate) struct Numbers {
-    pub(crate) keys: HmacKeys,
+    pub(crate) keys: TwilioKeys,
     pub(crate) header: &'static str,
     /// Who we are there, and what authenticates that.
     pub(crate) account: String,
@@ -144,15 +143,15 @@ pub(crate) struct Numbers {
     pub(crate) status_callback: Option<String>,
 }
 
-/// The keys that sign an account's webhooks.
-pub(crate) fn keys(
+/// The secrets behind `key`, and the newest of them.
+pub(crate) fn secrets(
     key: &'static str,
     secrets: &Secrets,
     context: &Context,
-) -> Result<(HmacKeys, SecretString), Problem> {
+) -> Result<(Vec<SecretString>, SecretString), Problem> {
     let values = secrets.read(&*context.secrets).map_err(|error| unreadable(key, error))?;
     let newest = values.first().cloned().ok_or_else(|| Problem::new(key, "there is none", "name one"))?;
-    Ok((HmacKeys::new(Algorithm::Sha1, &values), newest))
+    Ok((values, newest))
 }
 
 /// Where an inbox's status callbacks go.
@@ -194,7 +193,7 @@ impl Speech for Numbers {
     }
 
     fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
-        twilio(&self.keys, request, &Candidates::base64(20, request.header(self.header)))
+        self.keys.verify(request, self.header)
     }
 
     fn answer(&self, _: &Verified<'_>, _: &[Outcome]) -> Answer {
@@ -221,7 +220,7 @@ impl Speech for Numbers {
         let sender = if from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let mut form = vec![("To", to), (sender, from), said];
         form.extend(self.status_callback.clone().map(|address| ("StatusCallback", address)));
-        let account = utf8_percent_encode(&self.account, NON_ALPHANUMERIC);
+        let account = escaped(&self.account);
         let path = format!("{}2010-04-01/Accounts/{account}/Messages.json", self.prefix);
         let credentials = &Credentials::Basic(self.account.clone(), self.password.clone());
         let body = ApiBody::Form(&form);

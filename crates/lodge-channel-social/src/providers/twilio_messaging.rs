@@ -6,6 +6,7 @@ use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
 use jiff::Timestamp;
+use lodge_channel::webhook::TwilioKeys;
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub struct Twilio {
     pub account_sid: String,
     /// The account's auth token; signs every webhook, and sends. A list while it is changed over, the newest first.
     pub auth_token: Secrets,
+    /// The shared key by which webhooks are signed with SHA-256, where the account uses one. A list while it is changed over.
+    #[serde(default)]
+    pub shared_key: Option<Secrets>,
     /// The number (`+1…`, `whatsapp:+1…`) or messaging service (`MG…`) that sends.
     pub from: String,
     /// Where the API is.
@@ -39,7 +43,9 @@ impl Settings for Twilio {
     }
 
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {
-        self.auth_token.0.iter().map(|secret| ("auth_token", secret)).collect()
+        let shared = self.shared_key.iter().flat_map(|shared| &shared.0);
+        let tokens = self.auth_token.0.iter().map(|secret| ("auth_token", secret));
+        tokens.chain(shared.map(|secret| ("shared_key", secret))).collect()
     }
 
     fn account(&self) -> Option<String> {
@@ -52,9 +58,11 @@ impl Settings for Twilio {
 
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         compat::needs_public_url(context)?;
-        let (keys, password) = compat::keys("auth_token", &self.auth_token, context)?;
+        let (tokens, password) = compat::secrets("auth_token", &self.auth_token, context)?;
+        let shared = self.shared_key.as_ref().map(|shared| compat::secrets("shared_key", shared, context));
+        let shared = shared.transpose()?.map(|(all, _)| all).unwrap_or_default();
         Ok(Arc::new(Numbers {
-            keys,
+            keys: TwilioKeys::new(&tokens, &shared),
             header: "x-twilio-signature",
             account: self.account_sid.clone(),
             password,

@@ -18,8 +18,7 @@ use lodge_channel::fetch::{
     ApiAnswer, ApiBody, ApiCall, ApiClient, AppKey, Credentials, MediaError, MediaPolicy, listed,
 };
 use lodge_channel::webhook::{
-    Algorithm, Forged, Form, HmacKeys, JwtKeys, JwtRules, Unverified, Verified, fresh, payload_hash_fits,
-    vonage_form,
+    Forged, Form, JwtKeys, JwtRules, Unverified, Verified, VonageForms, fresh, payload_hash_fits,
 };
 use lodge_channel::{Context, Plain, Problem, Secret, Secrets};
 use lodge_domain::ports::{Clock, Entropy};
@@ -65,9 +64,13 @@ pub struct Vonage {
     pub application_id: Plain,
     /// The application's private key (PEM); sends, and fetches files.
     pub private_key: Secret,
-    /// The account's signature secret; signs every webhook. A list while it is changed over. Forms of the SMS API are believed
-    /// where the account signs them with SHA-256 HMAC, not with the MD5 hash.
+    /// The account's signature secret; signs every webhook. A list while it is changed over. Forms of the older SMS API are
+    /// believed by any keyed hash (HMAC) that the account may choose.
     pub signature_secret: Secrets,
+    /// Whether forms of the older SMS API are believed by the MD5 hash without a key, too. Accounts made long ago sign so; it is
+    /// better to choose SHA-256 HMAC in their settings.
+    #[serde(default)]
+    pub legacy_md5_hash: bool,
     /// The number that sends text messages.
     pub from: String,
     /// Where the API is.
@@ -107,7 +110,7 @@ impl Settings for Vonage {
         };
         Ok(Arc::new(Application {
             tokens: JwtKeys::Shared(secrets.clone()),
-            forms: HmacKeys::new(Algorithm::Sha256, &secrets),
+            forms: VonageForms::new(&secrets, self.legacy_md5_hash),
             key: AppKey::pem(&pem).ok_or_else(wrong)?,
             id,
             api: api(self.api_base.as_ref(), API)?,
@@ -121,7 +124,7 @@ impl Settings for Vonage {
 
 struct Application {
     tokens: JwtKeys,
-    forms: HmacKeys,
+    forms: VonageForms,
     key: AppKey,
     id: String,
     api: ApiClient,
@@ -175,7 +178,7 @@ impl Speech for Application {
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {
         if request.media_type().as_deref() == Some("application/x-www-form-urlencoded") {
             fresh(Form::parse(request.signed_body()).get("timestamp"), now)?;
-            return vonage_form(&self.forms, request);
+            return self.forms.verify(request);
         }
         let rules = JwtRules { issuer: None, audience: None, leeway: 60, max_age: Some(MOST_AGE) };
         let token = self.tokens.verify(request, &rules, now)?;

@@ -9,12 +9,14 @@ mod jwt;
 mod keys;
 mod token;
 mod url_signed;
+mod vonage_form;
 
-pub use form_signed::{plivo_v2, plivo_v3, vonage_form};
+pub use form_signed::{plivo_v2, plivo_v3};
 pub use jwt::{Jwk, JwtKeys, JwtRules, Token, payload_hash_fits};
 pub use keys::{EcdsaKey, Ed25519Key};
 pub use token::{BasicCredentials, SharedToken};
-pub use url_signed::{twilio, url_variants};
+pub use url_signed::{TwilioKeys, twilio, url_variants};
+pub use vonage_form::VonageForms;
 
 use super::request::{Form, Unverified};
 use aws_lc_rs::hmac;

@@ -1,11 +1,12 @@
 //! Signatures over the address a provider called and the form it posted: the scheme of Twilio and those compatible with
 //! it. The address is the configured one; only its port may be written in more than one way.
 
-use super::{Candidates, Forged, HmacKeys, Verified};
+use super::{Algorithm, Candidates, Forged, HmacKeys, Verified};
 use crate::webhook::request::{Form, Unverified};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::Method;
 use data_encoding::HEXLOWER_PERMISSIVE;
+use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 
 /// The ways in which a provider may write one address: as it is, without its port, with the port that its scheme means.
@@ -25,6 +26,45 @@ pub fn url_variants(url: &str) -> Vec<String> {
         }
     }
     variants
+}
+
+/// Keys of an account at Twilio. Its auth tokens sign with SHA-1; a shared key signs with SHA-256, which a header announces.
+/// Neither is ever tried with the other's hash.
+#[derive(Clone, Debug)]
+pub struct TwilioKeys {
+    tokens: HmacKeys,
+    shared: HmacKeys,
+}
+
+impl TwilioKeys {
+    /// Auth tokens, and shared keys where there are any.
+    #[must_use]
+    pub fn new(tokens: &[SecretString], shared: &[SecretString]) -> Self {
+        Self {
+            tokens: HmacKeys::new(Algorithm::Sha1, tokens),
+            shared: HmacKeys::new(Algorithm::Sha256, shared),
+        }
+    }
+
+    /// Whether the signature in `header` fits; see [`twilio`].
+    ///
+    /// # Errors
+    /// [`Forged`] where it does not, or names a hash that is not known.
+    pub fn verify<'r>(&self, request: &'r Unverified, header: &str) -> Result<Verified<'r>, Forged> {
+        const SETTINGS: &str = "x-twilio-webhooks-signature-settings";
+        const UNKNOWN: Forged = Forged("the algorithm is not known");
+        let (keys, algorithm) = if request.has_header(SETTINGS) {
+            let settings = request.header(SETTINGS).ok_or(UNKNOWN)?;
+            let mut named = settings.split(',').filter_map(|part| part.trim().strip_prefix("algorithm="));
+            match (named.next(), named.next()) {
+                (Some("HMAC_SHA256"), None) => (&self.shared, Algorithm::Sha256),
+                _ => return Err(UNKNOWN),
+            }
+        } else {
+            (&self.tokens, Algorithm::Sha1)
+        };
+        twilio(keys, request, &Candidates::base64(algorithm.length(), request.header(header)))
+    }
 }
 
 /// Whether one of the candidates signs the address and, for a posted form, every key followed by its different values, all
