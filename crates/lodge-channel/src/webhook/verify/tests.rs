@@ -174,6 +174,44 @@ fn g01_public_keys() {
     });
 }
 
+/// The examples' keys, of RFC 8291 and our own.
+fn push_keys(secret: &Value) -> PushKeys {
+    let bytes = |key: &str| data_encoding::BASE64URL_NOPAD.decode(secret[key].as_str().unwrap().as_bytes());
+    let private = bytes("ua_private_b64url").unwrap().try_into().unwrap();
+    PushKeys::new(&private, bytes("auth_b64url").unwrap().try_into().unwrap()).unwrap()
+}
+
+#[test]
+fn g01_t18_pushes_open_for_whom_they_were_encrypted_and_nobody_else() {
+    all("mastodon", |case| push_keys(&case.secret).open(&case.request).map(drop));
+    let path = format!("{}/../../fixtures/webhook/mastodon.json", env!("CARGO_MANIFEST_DIR"));
+    let raw: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut opened = 0;
+    for one in raw.iter().filter(|one| one["valid"] == Value::Bool(true)) {
+        let case = case(one);
+        let keys = push_keys(&case.secret);
+        let (_, said) = keys.open(&case.request).unwrap();
+        assert_eq!(Value::from(String::from_utf8(said.to_vec()).unwrap()), one["plaintext"], "{}", case.id);
+        let body = case.request.signed_body().clone();
+        for at in 0..body.len() {
+            // The record size says how long a record may be; this one is shorter either way.
+            if case.scheme == "webpush-aes128gcm" && (16..20).contains(&at) {
+                continue;
+            }
+            let mut changed = body.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            assert!(keys.open(&case.request.clone().with_body(changed.into())).is_err(), "{}: {at}", case.id);
+            assert!(
+                keys.open(&case.request.clone().with_body(body.slice(..at))).is_err(),
+                "{}: {at}",
+                case.id
+            );
+        }
+        opened += 1;
+    }
+    assert!(opened >= 3);
+}
+
 #[test]
 fn g01_tokens_and_passwords() {
     all("telegram", |case| {
