@@ -7,6 +7,7 @@ mod files;
 mod fixtures;
 mod incoming;
 mod mastodon;
+mod mastodon_push;
 mod plivo;
 mod replies;
 mod rig;

@@ -1,9 +1,10 @@
 //! Every provider refuses what every provider has to refuse, and believes what its own libraries would believe.
 
-use crate::rig::{Rig, forge, media_type, now, sign};
+use crate::rig::{Rig, forge, media_type, now, push, sign};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use data_encoding::BASE64;
+use lodge_channel::door::Door;
 use lodge_channel::webhook::Unverified;
 use lodge_domain::Timestamp;
 use lodge_testkit::conformance::webhook::{self, WebhookCase};
@@ -26,6 +27,7 @@ async fn suite(provider: &'static str, file: &str, covers_body: bool, timed: boo
         body: body(provider, file).into(),
         sign: Box::new(move |body, at| sign(provider, body, at)),
         forge: Box::new(move |body, at| forge(provider, body, at)),
+        hints: false,
         covers_body,
         covers_bytes,
         timed,
@@ -87,6 +89,33 @@ async fn t06_t13_t18_teams() {
 #[tokio::test]
 async fn t13_t18_x() {
     suite("x", "xaa_dm_received.json", true, false).await;
+}
+
+/// A push in the older encryption, which has all that signs it in headers.
+#[tokio::test]
+async fn t13_t18_mastodon() {
+    let rig = Rig::new("mastodon", json!({"push": true})).await;
+    rig.api.tell("/api/v1/push/subscription", 200, r#"{"endpoint":"https://gw.example.test/hooks/page"}"#);
+    let registrar = rig.settings.registrar(&rig.context).unwrap().unwrap();
+    registrar.register("https://gw.example.test/hooks/page").await.unwrap();
+    let keys = rig.api.calls("/push/subscription")[0].json()["subscription"]["keys"].clone();
+    let words =
+        json!({"notification_id": 4242, "notification_type": "mention", "body": "@help my order is late"});
+    let (headers, body) = push(&keys, &words.to_string(), true);
+    let (others, _) = push(&keys, &words.to_string(), true);
+    let case = WebhookCase {
+        provider: rig.settings.provider(&rig.context).unwrap(),
+        media_type: "application/octet-stream",
+        body: body.into(),
+        hints: true,
+        sign: Box::new(move |_, _| headers.clone()),
+        forge: Box::new(move |_, _| others.clone()),
+        covers_body: true,
+        covers_bytes: true,
+        timed: false,
+        now: now(),
+    };
+    webhook::all(&case).await;
 }
 
 #[tokio::test]
