@@ -15,4 +15,5 @@ mod security;
 mod teams;
 mod telnyx;
 mod vonage;
+mod windows;
 mod x;
