@@ -58,8 +58,8 @@ pub(crate) struct Capabilities {
     pub(crate) verified_by: &'static str,
     /// The longest text it sends.
     pub(crate) text: (usize, Unit),
-    /// How many hours after the last contact it can be answered.
-    pub(crate) window_hours: Option<u32>,
+    /// How long after the last contact it can be answered, in words.
+    pub(crate) window: &'static str,
     /// Whether public posts come in.
     pub(crate) public: bool,
     /// Whether files come in.

@@ -40,7 +40,7 @@ const LARGEST_PICTURE: u64 = 1_000_000;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "its API, which is asked",
     text: (LONGEST_MESSAGE, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
     files_out: FilesOut::Some("pictures of posts"),

@@ -42,7 +42,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "Ed25519 of time and body",
     // 2,000, less the name of the person in front of what a whole channel reads.
     text: (1970, Unit::Utf16),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("up to 10 MiB"),

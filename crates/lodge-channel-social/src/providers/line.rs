@@ -31,7 +31,7 @@ const LARGEST_PICTURE: u64 = 1_000_000;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (5000, Unit::Utf16),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("pictures, by link"),

@@ -45,7 +45,7 @@ const PROCESSING: (u32, Duration) = (10, Duration::from_millis(500));
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "its API, which is asked; pushes by their encryption (RFC 8291)",
     text: (500, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
     files_out: FilesOut::All,

@@ -3,7 +3,7 @@
 use super::meta::{Graph, Meta, envelope, human_agent};
 use crate::heard::{About, Deleted, Echo, Edited, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, is, items, millis, text};
-use crate::speech::{Content, Outgoing, family};
+use crate::speech::{Content, Outgoing, family, no_files};
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiBody, escaped};
 use lodge_domain::DeliveryError;
@@ -193,16 +193,22 @@ pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Opt
     let tagged = late && outgoing.kind == OutboundKind::Reply;
     let how = if tagged { "MESSAGE_TAG" } else { "RESPONSE" };
     let sent = match &outgoing.content {
-        Content::Text(words) => {
-            // The metadata comes back with the echo: this is how we know our own words.
-            let message = json!({"text": words, "metadata": outgoing.id.as_str()});
+        Content::Text(_) | Content::Link { .. } => {
+            let mut message = match &outgoing.content {
+                Content::Link { media_type, href, .. } => {
+                    json!({"attachment": {"type": family(media_type, "file"), "payload": {"url": href}}})
+                }
+                Content::Text(words) => json!({"text": words}),
+                Content::File { .. } => return Err(no_files()),
+            };
+            // It comes back with the echo: this is how we know our own words.
+            message["metadata"] = json!(outgoing.id.as_str());
             let mut body = json!({"recipient": recipient, "messaging_type": how, "message": message});
             if tagged {
                 body["tag"] = json!("HUMAN_AGENT");
             }
             graph.post(&path, ApiBody::Json(&body)).await?
         }
-        Content::Link { .. } => return Err(crate::speech::no_files()),
         Content::File { name, media_type, bytes } => {
             let kind = family(media_type, "file");
             let attachment = json!({"type": kind, "payload": {"is_reusable": false}});

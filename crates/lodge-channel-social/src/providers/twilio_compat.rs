@@ -25,7 +25,7 @@ use url::Url;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA1 of address and form",
     text: (1600, Unit::Characters),
-    window_hours: None,
+    window: "24 h by WhatsApp",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("up to 5 MB, by link"),

@@ -11,7 +11,7 @@ use crate::json::text;
 use crate::numbers::longest;
 use crate::pace::Pace;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{
@@ -42,10 +42,10 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HS256 token with the body's hash",
     // Of text messages; WhatsApp takes 4,096.
     text: (1000, Unit::Characters),
-    window_hours: None,
+    window: "24 h by WhatsApp, Messenger and Instagram",
     public: false,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("by WhatsApp, Messenger and MMS, by link"),
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
@@ -157,6 +157,31 @@ fn failure(answer: &ApiAnswer) -> DeliveryError {
     answer.error_as(disposition, DOING, words.as_deref())
 }
 
+/// The kind of message as which a file goes by a channel, where it does.
+fn carried(channel: &str, media_type: &str, size: u64) -> Option<&'static str> {
+    const MEGABYTE: u64 = 1_000_000;
+    let kind = match media_type.split('/').next() {
+        Some("image") => "image",
+        Some("audio") => "audio",
+        Some("video") => "video",
+        _ => "file",
+    };
+    let (kind, largest) = match (channel, media_type) {
+        ("whatsapp", "image/jpeg" | "image/png") if size <= 5 * MEGABYTE => (kind, 5 * MEGABYTE),
+        ("whatsapp", "video/mp4" | "video/3gpp" | "audio/aac" | "audio/mp4" | "audio/mpeg" | "audio/amr")
+            if size <= 16 * MEGABYTE =>
+        {
+            (kind, 16 * MEGABYTE)
+        }
+        // Anything goes as a document.
+        ("whatsapp", _) => ("file", 100 * MEGABYTE),
+        ("messenger", _) => (kind, 25 * MEGABYTE),
+        ("mms", "image/jpeg" | "image/png" | "image/gif") => (kind, 600_000),
+        _ => return None,
+    };
+    (size <= largest).then_some(kind)
+}
+
 impl Application {
     /// A token that says who we are, for one call.
     fn token(&self) -> Result<SecretString, DeliveryError> {
@@ -202,11 +227,25 @@ impl Speech for Application {
         }
     }
 
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        let channel = text(way, "/channel").unwrap_or_default();
+        carried(&channel, media_type, size).map_or(Carries::Not, |_| Carries::Link)
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let channel = text(outgoing.way, "/channel").unwrap_or_default();
+        let (kind, part) = match &outgoing.content {
+            Content::Text(words) => ("text", json!(words)),
+            Content::Link { name, media_type, size, href } => {
+                let kind = carried(&channel, media_type, *size).ok_or_else(no_files)?;
+                let named = kind == "file" && channel == "whatsapp";
+                (kind, if named { json!({"url": href, "name": name}) } else { json!({"url": href}) })
+            }
+            Content::File { .. } => return Err(no_files()),
+        };
         let mut body = json!({
-            "message_type": "text",
-            "text": words,
+            "message_type": kind,
+            kind: part,
             "channel": outgoing.way.get("channel"),
             "to": outgoing.way.get("to"),
             "from": outgoing.way.get("from"),
