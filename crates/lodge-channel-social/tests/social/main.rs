@@ -3,6 +3,8 @@
 
 mod bluesky;
 mod discord;
+mod echoes;
+mod everyone;
 mod files;
 mod fixtures;
 mod incoming;
