@@ -44,6 +44,10 @@ impl Provider for SocialDesk {
         self.speech.media_types()
     }
 
+    fn encodings(&self) -> &[&str] {
+        self.speech.encodings()
+    }
+
     fn handshake(&self, request: &Unverified) -> Option<Answer> {
         self.speech.handshake(request)
     }
@@ -59,7 +63,9 @@ impl Provider for SocialDesk {
     async fn parse(&self, request: &Verified<'_>) -> Result<Vec<Inbound>, Refusal> {
         let now = self.context.clock.now();
         let id = self.speech.id_of(request);
-        let heard = self.settings.understand_as(id.as_deref(), request.body(), now);
+        let opened = self.speech.opened(request);
+        let said = opened.as_ref().unwrap_or(request.body());
+        let heard = self.settings.understand_as(id.as_deref(), said, now);
         let mut inbound = Vec::with_capacity(heard.len());
         for one in heard {
             let item = self.take(one, request.body(), &inbound, now).await?;

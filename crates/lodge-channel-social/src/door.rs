@@ -171,6 +171,7 @@ impl Door for SocialSettings {
         let (settings, speech) = self.built(&context)?;
         let desk = Arc::new(self.desk(&context, Arc::clone(&settings), Arc::clone(&speech))?);
         let watcher = watcher(Arc::clone(&desk), Arc::clone(&speech));
+        let is_called = watcher.is_none() || speech.calls_too();
         let clock = Arc::clone(&context.clock);
         let health = Health::new(context.inbox.name.clone(), self.address(), "send", Arc::clone(&clock));
         let replier = SocialReplier {
@@ -189,14 +190,12 @@ impl Door for SocialSettings {
         };
         let mut tasks = vec![task(Arc::clone(&desk.fetcher))];
         let (name, intake) = (context.inbox.name.clone(), Arc::clone(&context.intake));
-        let (mut served, mut health) = (None, vec![health]);
-        match watcher {
-            Some(watcher) => {
-                health.push(Arc::clone(&watcher.health));
-                tasks.push(watch::task(watcher));
-            }
-            None => served = Some(routes(Desk::new(name, context.public_url, desk, intake, clock))),
+        let mut health = vec![health];
+        if let Some(watcher) = watcher {
+            health.push(Arc::clone(&watcher.health));
+            tasks.push(watch::task(watcher));
         }
+        let served = is_called.then(|| routes(Desk::new(name, context.public_url, desk, intake, clock)));
         Ok(Parts { tasks, routes: served, replier: Some(Arc::new(replier)), health })
     }
 

@@ -125,11 +125,11 @@ fn row(name: &str, can: &Capabilities) -> String {
         Unit::Bytes => "bytes",
         Unit::Weighted => "weighted characters",
     };
-    let window = can.window_hours.map_or_else(|| "none".to_owned(), |hours| format!("{hours} h"));
     format!(
-        "| `{name}` | {} | {} {unit} | {window} | {} | {} | {} | {} | {} | {} |\n",
+        "| `{name}` | {} | {} {unit} | {} | {} | {} | {} | {} | {} | {} |\n",
         can.verified_by,
         can.text.0,
+        can.window,
         yes(can.public),
         yes(can.files_in),
         match can.files_out {

@@ -58,8 +58,8 @@ pub(crate) struct Capabilities {
     pub(crate) verified_by: &'static str,
     /// The longest text it sends.
     pub(crate) text: (usize, Unit),
-    /// How many hours after the last contact it can be answered.
-    pub(crate) window_hours: Option<u32>,
+    /// How long after the last contact it can be answered, in words.
+    pub(crate) window: &'static str,
     /// Whether public posts come in.
     pub(crate) public: bool,
     /// Whether files come in.
@@ -206,8 +206,25 @@ pub(crate) trait Speech: Send + Sync {
         Err(Forged("this provider calls nobody"))
     }
 
-    /// What looks for news, where the provider calls nobody. Then no request of its own is served.
+    /// What looks for news, where the provider has to be asked for them.
     fn watch(self: Arc<Self>) -> Option<Arc<dyn Watch>> {
+        None
+    }
+
+    /// Whether a provider that has to be asked calls as well, to say that there is something; else no request of its own is
+    /// served.
+    fn calls_too(&self) -> bool {
+        false
+    }
+
+    /// See [`lodge_channel::webhook::Provider::encodings`].
+    fn encodings(&self) -> &[&str] {
+        &[]
+    }
+
+    /// What a request says, where its body is encrypted.
+    fn opened(&self, request: &Verified<'_>) -> Option<Bytes> {
+        let _ = request;
         None
     }
 

@@ -1,4 +1,4 @@
-//! Looks for news where the provider calls nobody: one gateway at a time, as far as leases can see to that, and from where
+//! Looks for news where the provider has to be asked: one gateway at a time, as far as leases can see to that, and from where
 //! the last look ended.
 //!
 //! The order that loses nothing: looked, understood, accepted by the hallway, mark written. A crash between any two is made
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Where the mark of an inbox is kept.
 const KEY: &str = "watch";
@@ -39,6 +40,10 @@ const REFUSED: Option<Backoff> = Backoff::new(Duration::from_secs(30), Duration:
 /// Refusals of who we are in a row after which we hardly try any more (T77).
 const PATIENT_AFTER: u32 = 5;
 const HARDLY: Duration = Duration::from_secs(3600);
+/// How long after one look the next one follows at the earliest, however often the provider says that there is something.
+const SPACING: Duration = Duration::from_secs(1);
+/// How often it is asked whether the account is free to be looked at.
+const LENT: Duration = Duration::from_secs(10);
 
 /// What one look found.
 #[derive(Debug, Default)]
@@ -53,7 +58,7 @@ pub(crate) struct Look {
     pub(crate) rest: Option<SignedDuration>,
 }
 
-/// Looks at a provider that calls nobody.
+/// Looks at a provider that has to be asked.
 #[async_trait]
 pub(crate) trait Watch: Send + Sync {
     /// Whose news they are: the same for all gateways and inboxes that look there.
@@ -61,6 +66,11 @@ pub(crate) trait Watch: Send + Sync {
 
     /// How often it is looked.
     fn every(&self) -> Duration;
+
+    /// Told when the provider says that there is something, where it does.
+    fn news(&self) -> Option<&Notify> {
+        None
+    }
 
     /// What came after `mark`, which is null at the first look; that goes back to `since`.
     ///
@@ -351,22 +361,34 @@ impl Watcher {
         }
     }
 
+    /// Waits for the provider to say that there is something; not so soon after a look, nor while it wants to be left alone.
+    async fn told(&self, rests_until: Timestamp) {
+        let Some(news) = self.watch.news() else { return std::future::pending().await };
+        let rest = rests_until.duration_since(self.desk.context.clock.now());
+        tokio::time::sleep(Duration::try_from(rest).unwrap_or_default().max(SPACING)).await;
+        news.notified().await;
+    }
+
     async fn run(&self) -> Result<(), TaskError> {
         let context = &self.desk.context;
-        let mut held = None;
+        let (mut held, mut told, mut rests_until) = (None, false, Timestamp::MIN);
         while !context.shutdown.is_cancelled() {
             held = self.hold().await;
-            let wait = if held.is_some() { self.turn().await } else { Duration::from_secs(10) };
+            // Whoever is told looks, whoever holds the account: the mark is written by one of them alone.
+            let looks = held.is_some() || told;
+            let wait = if looks { self.turn().await } else { LENT };
             // Whoever cannot look for long lets somebody else try.
-            if wait > self.watch.every()
-                && let Some(lease) = held.take()
-            {
-                self.give_back(&lease).await;
+            if looks && wait > self.watch.every() {
+                rests_until = context.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+                if let Some(lease) = held.take() {
+                    self.give_back(&lease).await;
+                }
             }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = context.shutdown.cancelled() => {}
-            }
+            told = tokio::select! {
+                () = tokio::time::sleep(wait) => told && wait.is_zero(),
+                () = self.told(rests_until) => true,
+                () = context.shutdown.cancelled() => false,
+            };
         }
         if let Some(lease) = held {
             self.give_back(&lease).await;

@@ -11,7 +11,7 @@ mod grant;
 mod guard;
 mod media;
 
-pub use api::{ApiAnswer, ApiBody, ApiCall, ApiClient, ApiError, ApiSettings};
+pub use api::{ApiAnswer, ApiBody, ApiCall, ApiClient, ApiError, ApiSettings, escaped};
 pub use app_key::AppKey;
 pub use grant::ClientGrant;
 pub use guard::{Origin, is_global, listed};

@@ -20,6 +20,6 @@ pub use request::{Form, Unverified};
 pub use router::{Desk, routes};
 pub use verify::{
     Algorithm, BasicCredentials, Candidates, EcdsaKey, Ed25519Key, Forged, HmacKeys, Jwk, JwtKeys, JwtRules,
-    MOST_CANDIDATES, SharedToken, Token, TwilioKeys, Verified, payload_hash_fits, plivo_v2, plivo_v3, twilio,
-    url_variants, vonage_form,
+    LONGEST_PUSH, MOST_CANDIDATES, PushKeys, SharedToken, Token, TwilioKeys, Verified, VonageForms,
+    payload_hash_fits, plivo_v2, plivo_v3, twilio, url_variants,
 };

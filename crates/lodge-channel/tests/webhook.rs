@@ -90,6 +90,7 @@ async fn t13_t14_t16_t18_the_suite_that_every_provider_inherits() {
         body: Bytes::from_static(b"one\ntwo"),
         sign: Box::new(|body, at| signed("secret", body, at)),
         forge: Box::new(|body, at| signed("other", body, at)),
+        hints: false,
         covers_body: true,
         covers_bytes: true,
         timed: true,

@@ -14,11 +14,10 @@ use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings
 use crate::watch::Watch;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiAnswer, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{ApiAnswer, Credentials, MediaError, MediaPolicy, escaped};
 use lodge_channel::{Context, Problem, Secret};
 use lodge_domain::ports::Clock;
 use lodge_domain::{DeliveryError, HandleKind, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,7 +40,7 @@ const LARGEST_PICTURE: u64 = 1_000_000;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "its API, which is asked",
     text: (LONGEST_MESSAGE, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
     files_out: FilesOut::Some("pictures of posts"),
@@ -135,10 +134,6 @@ struct Account {
     session: Session,
     settings: Bluesky,
     clock: Arc<dyn Clock>,
-}
-
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 impl Account {

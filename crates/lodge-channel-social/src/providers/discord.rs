@@ -16,12 +16,13 @@ use async_trait::async_trait;
 use axum::http::StatusCode;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
+};
 use lodge_channel::webhook::{Answer, Candidates, Ed25519Key, Forged, Unverified, Verified, fresh};
 use lodge_channel::{Context, OneOrMany, Plain, Problem, Registrar, Secret, SecretSource};
 use lodge_domain::ports::{Clock, Outcome};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -41,7 +42,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "Ed25519 of time and body",
     // 2,000, less the name of the person in front of what a whole channel reads.
     text: (1970, Unit::Utf16),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("up to 10 MiB"),
@@ -222,7 +223,6 @@ impl Application {
         else {
             return Ok(None);
         };
-        let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let path = format!("webhooks/{}/{}", escaped(&application), escaped(&token));
         let mut body = json!({"content": words(outgoing)?, "allowed_mentions": {"parse": []}});
         if crate::json::is(way, "/guild") {
@@ -259,7 +259,7 @@ impl Application {
             "nonce": nonce(outgoing),
             "enforce_nonce": true,
         });
-        let path = format!("channels/{}/messages", utf8_percent_encode(&channel, NON_ALPHANUMERIC));
+        let path = format!("channels/{}/messages", escaped(&channel));
         self.post(&path, &self.bot, &body, outgoing).await
     }
 }

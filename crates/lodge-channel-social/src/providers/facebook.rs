@@ -5,14 +5,13 @@ use super::meta::{Graph, Meta, envelope};
 use crate::heard::{Deleted, Edited, Heard, Media, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
 use crate::pace::Pace;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiBody, MediaPolicy};
+use lodge_channel::fetch::{ApiBody, MediaPolicy, escaped};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secret};
 use lodge_domain::DeliveryError;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,15 +21,18 @@ use std::sync::Arc;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (8000, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("pictures up to 4 MB, by link"),
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
     pace: Pace::new((20, 10), (10, 30)),
 };
+
+/// How large a picture may be.
+const LARGEST: u64 = 4_000_000;
 
 /// Comments and posts on a Facebook page.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -143,11 +145,20 @@ impl Speech for Wall {
         self.graph.verify(request)
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        let picture = matches!(media_type, "image/png" | "image/jpeg" | "image/gif");
+        if picture && size <= LARGEST { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let said = match &outgoing.content {
+            Content::Text(words) => json!({"message": words}),
+            Content::Link { href, .. } => json!({"attachment_url": href}),
+            Content::File { .. } => return Err(no_files()),
+        };
         let comment = text(outgoing.way, "/comment").unwrap_or_default();
-        let path = format!("{}/comments", utf8_percent_encode(&comment, NON_ALPHANUMERIC));
-        Ok(self.graph.post(&path, ApiBody::Json(&json!({"message": words}))).await?.text("/id"))
+        let path = format!("{}/comments", escaped(&comment));
+        Ok(self.graph.post(&path, ApiBody::Json(&said)).await?.text("/id"))
     }
 
     fn media_policy(&self) -> MediaPolicy {

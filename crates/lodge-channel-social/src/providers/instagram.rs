@@ -6,14 +6,13 @@ use super::meta_messaging::{answer, beyond_window, conversations, name_of};
 use crate::heard::{Heard, Said, Thread, Who};
 use crate::json::{details, items, seconds, text};
 use crate::pace::Pace;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiBody, MediaPolicy};
+use lodge_channel::fetch::{ApiBody, MediaPolicy, escaped};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secret};
 use lodge_domain::DeliveryError;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,15 +22,18 @@ use std::sync::Arc;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (1000, Unit::Bytes),
-    window_hours: Some(24),
+    window: "24 h",
     public: true,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("pictures up to 8 MB, sound, video and PDF up to 25 MB in messages, by link"),
     changes: "deletions of messages",
     receipts: "read",
     registers: false,
     pace: Pace::new((20, 1), (10, 10)),
 };
+
+/// How large a picture, and anything else, may be.
+const LARGEST: (u64, u64) = (8_000_000, 25_000_000);
 
 /// Messages and comments of an Instagram account.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -124,12 +126,25 @@ impl Speech for Account {
         beyond_window(&self.settings, ended, now)
     }
 
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        // Comments are words.
+        let largest = match media_type {
+            _ if way.get("comment").is_some() => 0,
+            "image/png" | "image/jpeg" | "image/gif" => LARGEST.0,
+            "audio/aac" | "audio/mp4" | "audio/x-m4a" | "audio/wav" | "audio/x-wav" => LARGEST.1,
+            "video/mp4" | "video/ogg" | "video/x-msvideo" | "video/quicktime" | "video/webm" => LARGEST.1,
+            "application/pdf" => LARGEST.1,
+            _ => 0,
+        };
+        if size <= largest { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
         let Some(comment) = text(outgoing.way, "/comment") else {
             return answer(&self.graph, outgoing).await;
         };
         let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
-        let path = format!("{}/replies", utf8_percent_encode(&comment, NON_ALPHANUMERIC));
+        let path = format!("{}/replies", escaped(&comment));
         Ok(self.graph.post(&path, ApiBody::Json(&json!({"message": words}))).await?.text("/id"))
     }
 

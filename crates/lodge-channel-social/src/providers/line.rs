@@ -8,11 +8,12 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
+};
 use lodge_channel::webhook::{Algorithm, Candidates, Forged, HmacKeys, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use lodge_domain::{DeliveryError, Disposition, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,7 +31,7 @@ const LARGEST_PICTURE: u64 = 1_000_000;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (5000, Unit::Utf16),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("pictures, by link"),
@@ -247,13 +248,13 @@ impl Speech for Account {
         if !media.by_id {
             return Ok((media.handle.clone(), Credentials::None));
         }
-        let id = utf8_percent_encode(&media.handle, NON_ALPHANUMERIC);
+        let id = escaped(&media.handle);
         let base = self.base.as_ref().map_or(DATA, Url::as_str).trim_end_matches('/');
         Ok((format!("{base}/v2/bot/message/{id}/content"), self.credentials.clone()))
     }
 
     async fn name_of(&self, account: &str) -> Option<String> {
-        let path = format!("v2/bot/profile/{}", utf8_percent_encode(account, NON_ALPHANUMERIC));
+        let path = format!("v2/bot/profile/{}", escaped(account));
         let (credentials, headers) = (&self.credentials, Vec::new());
         let call = ApiCall { method: Method::GET, path: &path, credentials, headers, body: ApiBody::Empty };
         let answer = self.api.call(call).await.ok()?;

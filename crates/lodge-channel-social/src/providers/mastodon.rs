@@ -1,25 +1,33 @@
-//! A Mastodon account (and servers that speak its API): posts that mention it, in public or directly. Nobody calls us: its
-//! notifications are asked for, from where the last look ended.
+//! A Mastodon account (and servers that speak its API): posts that mention it, in public or directly. Its notifications are
+//! asked for, from where the last look ended; where the server may push (`push`), it says when there is something to ask for.
+//!
+//! Its streams are not read: a push comes as soon, to whichever gateway answers, without a socket that one of them has to
+//! hold, and what is missed while nobody answers is found by the next look all the same. What streams would say is
+//! understood nevertheless (`lodge normalize`).
 
 mod html;
+mod look;
+mod push;
 mod statuses;
 
 use super::meta::{api, unreadable};
 use super::x::links;
-use crate::heard::{Deleted, Heard, Said};
+use crate::heard::Heard;
 use crate::json::text;
 use crate::pace::Pace;
 use crate::replier::TOO_FAST;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
-use crate::watch::{Look, Watch};
+use crate::watch::Watch;
 use async_trait::async_trait;
+use axum::http::StatusCode;
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy};
-use lodge_channel::{Context, Problem, Secret};
-use lodge_domain::ports::Clock;
+use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy, escaped};
+use lodge_channel::webhook::{Answer, Forged, LONGEST_PUSH, Unverified, Verified};
+use lodge_channel::{Context, Problem, Registrar, Secret};
+use lodge_domain::ports::{Clock, Outcome};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,12 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// What is asked for; edits and deletions are seen when a post is looked at again.
-const NEWS: &str = "api/v1/notifications?limit=80&types%5B%5D=mention&types%5B%5D=quote";
-/// The most pages of the first look.
-const MOST_PAGES: usize = 25;
-/// So few calls are left to those who send.
-const SPARE_CALLS: u32 = 20;
 /// A link counts as 23 characters, however short it is; the shortest has four.
 const LINK_SURPLUS: usize = 19;
 /// How often, and with which wait, a file that the server still works on is asked for.
@@ -41,30 +43,36 @@ const PROCESSING: (u32, Duration) = (10, Duration::from_millis(500));
 
 /// What a Mastodon account can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "its API, which is asked",
+    verified_by: "its API, which is asked; pushes by their encryption (RFC 8291)",
     text: (500, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
     files_out: FilesOut::All,
     changes: "edits, deletions",
     receipts: "none",
-    registers: false,
+    registers: true,
     pace: Pace::new((150, 300), (30, 60)),
 };
 
 /// The least keys of its table; see [`crate::scratch`].
-pub(crate) const SCRATCH: &str = "api_base = \"https://mastodon.example\"\naccess_token = \"file:secret\"\n";
+pub(crate) const SCRATCH: &str = "server = \"https://mastodon.example\"\naccess_token = \"file:secret\"\n";
 
-/// An account on Mastodon. Its notifications are asked for; nothing calls us.
+/// An account on Mastodon. Its notifications are asked for; with `push` its server says when.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mastodon {
     /// The account's server, such as `https://mastodon.example`.
-    #[schemars(with = "String")]
-    pub api_base: Url,
-    /// A token of the account with the rights `read:notifications`, `read:statuses`, `write:statuses` and `write:media`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub server: Option<Url>,
+    /// A token of the account with the rights `read:notifications`, `read:statuses`, `write:statuses` and `write:media`; for
+    /// `push` also the right `push`.
     pub access_token: Secret,
+    /// Whether the server may push (Web Push): what it pushes makes us look at once, and `poll_seconds` may be long. Keys follow
+    /// from the token; `lodge webhook register` tells the server of them, and has to be done again for another token.
+    #[serde(default)]
+    pub push: bool,
     /// How often it is looked for news, in seconds.
     #[serde(default = "poll")]
     pub poll_seconds: u16,
@@ -74,6 +82,10 @@ pub struct Mastodon {
     /// Where the server keeps files; its own name and names below that are known.
     #[serde(default)]
     pub media_hosts: Vec<String>,
+    /// Where the API is, where that is not on the server itself.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub api_base: Option<Url>,
 }
 
 fn poll() -> u16 {
@@ -82,6 +94,10 @@ fn poll() -> u16 {
 
 fn longest() -> usize {
     500
+}
+
+fn no_server() -> Problem {
+    Problem::new("server", "it is missing", "write the account's server, such as `https://mastodon.example`")
 }
 
 impl Settings for Mastodon {
@@ -95,6 +111,9 @@ impl Settings for Mastodon {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.server.is_none() && self.api_base.is_none() {
+            problems.push(no_server());
+        }
         if self.poll_seconds < 2 {
             let remedy = "write 2 or more: servers take about one call a second";
             problems.push(Problem::new("poll_seconds", "it is too often", remedy));
@@ -117,9 +136,11 @@ impl Settings for Mastodon {
     fn connect(&self, context: &Context) -> Result<Arc<dyn Speech>, Problem> {
         let token = context.secrets.read(&self.access_token);
         let token = token.map_err(|error| unreadable("access_token", error))?;
+        let base = self.api_base.as_ref().or(self.server.as_ref()).ok_or_else(no_server)?;
         Ok(Arc::new(Account {
+            inlet: self.push.then(|| push::Inlet::new(&token, base)).transpose()?,
             credentials: Credentials::Bearer(token),
-            api: api(Some(&self.api_base), "")?,
+            api: api(Some(base), "")?,
             settings: self.clone(),
             clock: Arc::clone(&context.clock),
         }))
@@ -127,6 +148,8 @@ impl Settings for Mastodon {
 }
 
 struct Account {
+    /// Where the server pushes, where it may.
+    inlet: Option<push::Inlet>,
     credentials: Credentials,
     api: ApiClient,
     settings: Mastodon,
@@ -152,62 +175,13 @@ fn idempotency_key(outgoing: &Outgoing<'_>) -> String {
     HEXLOWER.encode(&digest_parts(&[outgoing.id.as_str().as_bytes(), &outgoing.part.to_be_bytes()]))
 }
 
-/// Ids are numbers without leading zeros, too large for some.
-fn newer(id: &str, than: &str) -> bool {
-    (id.len(), id) > (than.len(), than)
-}
-
 impl Account {
     async fn get(&self, path: &str) -> Result<ApiAnswer, DeliveryError> {
         let (credentials, headers) = (&self.credentials, Vec::new());
         self.api.call(ApiCall { method: Method::GET, path, credentials, headers, body: ApiBody::Empty }).await
     }
 
-    /// A page of notifications, newest first.
-    async fn page(&self, more: &str) -> Result<(Vec<Value>, ApiAnswer), DeliveryError> {
-        let mut answer = self.get(&format!("{NEWS}{more}")).await?;
-        match (answer.is_success(), answer.body.take()) {
-            (true, Value::Array(page)) => Ok((page, answer)),
-            (true, _) => {
-                let error = "ask for notifications: the answer has another shape; look at api_base";
-                Err(DeliveryError::new(Disposition::Misconfigured, error))
-            }
-            (false, body) => {
-                answer.body = body;
-                Err(failure(&answer, "ask for notifications", self.clock.now()))
-            }
-        }
-    }
-
-    /// How long to leave the server alone, where hardly any calls are left.
-    fn rest(answer: &ApiAnswer, now: Timestamp) -> Option<SignedDuration> {
-        let few = answer.remaining.is_some_and(|left| left <= SPARE_CALLS);
-        let rest = answer.reset_at.filter(|_| few)?.duration_since(now);
-        rest.is_positive().then_some(rest)
-    }
-
-    /// What lay there when we came, back to `since`, newest first.
-    async fn first(&self, since: Timestamp) -> Result<(Vec<Value>, ApiAnswer), DeliveryError> {
-        let (mut all, mut answer) = self.page("").await?;
-        let mut page = all.len();
-        for _ in 0..MOST_PAGES {
-            let Some(last) = all.last().filter(|_| page > 0) else { break };
-            let at = text(last, "/created_at").and_then(|at| at.parse::<Timestamp>().ok());
-            let Some(id) = text(last, "/id").filter(|_| at.is_none_or(|at| at >= since)) else { break };
-            let older = self.page(&format!("&max_id={}", utf8_percent_encode(&id, NON_ALPHANUMERIC))).await?;
-            page = older.0.len();
-            answer = older.1;
-            all.extend(older.0);
-        }
-        Ok((all, answer))
-    }
-
-    async fn upload(
-        &self,
-        name: &str,
-        media_type: &str,
-        bytes: &bytes::Bytes,
-    ) -> Result<String, DeliveryError> {
+    async fn upload(&self, name: &str, media_type: &str, bytes: &Bytes) -> Result<String, DeliveryError> {
         const DOING: &str = "hand over a file";
         let body = ApiBody::File {
             fields: Vec::new(),
@@ -224,7 +198,7 @@ impl Account {
         let id = answer.text("/id").filter(|_| answer.is_success());
         let Some(id) = id else { return Err(clear(failure(&answer, DOING, self.clock.now()))) };
         let (tries, wait) = PROCESSING;
-        let path = format!("api/v1/media/{}", utf8_percent_encode(&id, NON_ALPHANUMERIC));
+        let path = format!("api/v1/media/{}", escaped(&id));
         for _ in 0..tries {
             match answer.status {
                 200 => return Ok(id),
@@ -241,6 +215,43 @@ impl Account {
 impl Speech for Account {
     fn watch(self: Arc<Self>) -> Option<Arc<dyn Watch>> {
         Some(self)
+    }
+
+    fn calls_too(&self) -> bool {
+        self.inlet.is_some()
+    }
+
+    fn body_limit(&self) -> usize {
+        LONGEST_PUSH
+    }
+
+    fn media_types(&self) -> &[&str] {
+        &["application/octet-stream"]
+    }
+
+    fn encodings(&self) -> &[&str] {
+        push::ENCODINGS
+    }
+
+    fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
+        let inlet = self.inlet.as_ref().ok_or(Forged("nobody was asked to push"))?;
+        inlet.keys.open(request).map(|(verified, _)| verified)
+    }
+
+    fn opened(&self, request: &Verified<'_>) -> Option<Bytes> {
+        self.inlet.as_ref()?.keys.open(request.request()).ok().map(|(_, said)| said)
+    }
+
+    fn answer(&self, _: &Verified<'_>, _: &[Outcome]) -> Answer {
+        // What it is about lies at the server until a look has found it: nothing is lost with us.
+        if let Some(inlet) = &self.inlet {
+            inlet.news.notify_one();
+        }
+        Answer::empty(StatusCode::OK)
+    }
+
+    fn registrar(self: Arc<Self>) -> Option<Arc<dyn Registrar>> {
+        self.inlet.is_some().then_some(self as Arc<dyn Registrar>)
     }
 
     fn limit(&self, way: &Value, words: &str) -> Option<(usize, Unit)> {
@@ -286,9 +297,11 @@ impl Speech for Account {
     }
 
     fn media_policy(&self) -> MediaPolicy {
-        let mut policy = MediaPolicy::new(&[], Some(self.settings.api_base.clone()));
-        let own = self.settings.api_base.host_str().map(|host| format!("*.{host}"));
-        policy.hosts.extend(own);
+        let mut policy = MediaPolicy::new(&[], Some(self.api.base().clone()));
+        let server = self.settings.server.as_ref().unwrap_or(self.api.base());
+        policy
+            .hosts
+            .extend(server.host_str().into_iter().flat_map(|host| [host.to_owned(), format!("*.{host}")]));
         policy.hosts.extend(self.settings.media_hosts.iter().cloned());
         policy
     }
@@ -297,75 +310,5 @@ impl Speech for Account {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '@');
         let fits = party.kind == HandleKind::Account && party.value.chars().all(plain);
         fits.then(|| json!({"acct": party.value, "visibility": "direct"}))
-    }
-}
-
-#[async_trait]
-impl Watch for Account {
-    fn account(&self) -> String {
-        // One token is one account; its digest says nothing about it.
-        let token = match &self.credentials {
-            Credentials::Bearer(token) => secrecy::ExposeSecret::expose_secret(token),
-            _ => "",
-        };
-        let digest = digest_parts(&[self.settings.api_base.as_str().as_bytes(), token.as_bytes()]);
-        HEXLOWER.encode(&digest[..12])
-    }
-
-    fn every(&self) -> Duration {
-        Duration::from_secs(self.settings.poll_seconds.into())
-    }
-
-    async fn look(&self, mark: &Value, since: Timestamp, now: Timestamp) -> Result<Look, DeliveryError> {
-        let before = text(mark, "/id");
-        let (mut page, answer) = match &before {
-            // The oldest ones behind it: none is skipped, however many there are.
-            Some(id) => self.page(&format!("&min_id={}", utf8_percent_encode(id, NON_ALPHANUMERIC))).await?,
-            None => self.first(since).await?,
-        };
-        let ids = page.iter().filter_map(|one| text(one, "/id"));
-        let newest = ids.fold(before.clone().unwrap_or_else(|| "0".to_owned()), |newest, id| {
-            if newer(&id, &newest) { id } else { newest }
-        });
-        let (more, rest) = (before.as_ref().is_some_and(|id| *id != newest), Self::rest(&answer, now));
-        if before.is_none() {
-            page.retain(|one| {
-                let at = text(one, "/created_at").and_then(|at| at.parse::<Timestamp>().ok());
-                at.is_none_or(|at| at >= since)
-            });
-        }
-        page.reverse();
-        let bodies = if page.is_empty() { Vec::new() } else { vec![Value::Array(page)] };
-        Ok(Look { bodies, mark: json!({"id": newest}), more: more && rest.is_none(), rest })
-    }
-
-    fn may_change(&self, _: &Said) -> bool {
-        true
-    }
-
-    async fn again(&self, id: &str, version: &str, now: Timestamp) -> Result<Option<Heard>, DeliveryError> {
-        let answer =
-            self.get(&format!("api/v1/statuses/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))).await?;
-        // A page of a server that is being put right is no word about the post.
-        if matches!(answer.status, 404 | 410) && answer.text("/error").is_some() {
-            return Ok(Some(Heard::Deleted(Deleted { id: id.to_owned(), at: now })));
-        }
-        if !answer.is_success() {
-            return Err(failure(&answer, "look at a post again", now));
-        }
-        let same = answer.text("/edited_at").unwrap_or_default() == version;
-        let whole = answer.text("/id").is_some_and(|found| found == id);
-        Ok((whole && !same).then(|| statuses::edited(&answer.body, now)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_compared_as_the_numbers_that_they_are() {
-        assert!(newer("100", "99") && newer("34975861", "34975860") && newer("1", "0"));
-        assert!(!newer("99", "100") && !newer("7", "7"));
     }
 }

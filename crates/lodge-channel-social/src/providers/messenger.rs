@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (2000, Unit::Characters),
-    window_hours: Some(24),
+    window: "24 h",
     public: false,
     files_in: true,
     files_out: FilesOut::All,

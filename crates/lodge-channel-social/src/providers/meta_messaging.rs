@@ -3,12 +3,11 @@
 use super::meta::{Graph, Meta, envelope, human_agent};
 use crate::heard::{About, Deleted, Echo, Edited, Fared, Heard, Media, Said, Thread, Who};
 use crate::json::{details, is, items, millis, text};
-use crate::speech::{Content, Outgoing, family};
+use crate::speech::{Content, Outgoing, family, no_files};
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::ApiBody;
+use lodge_channel::fetch::{ApiBody, escaped};
 use lodge_domain::DeliveryError;
 use lodge_domain::delivery::{OutboundKind, OutboundState};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// How long a message can be answered.
@@ -188,22 +187,28 @@ fn attached(attachment: &Value, said: &mut Said) -> String {
 pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
     let recipient = json!({"id": outgoing.way.get("recipient")});
     let page = text(outgoing.way, "/page").unwrap_or_else(|| "me".to_owned());
-    let path = format!("{}/messages", utf8_percent_encode(&page, NON_ALPHANUMERIC));
+    let path = format!("{}/messages", escaped(&page));
     let late = outgoing.window.is_some_and(|(end, now)| now > end);
     // The tag is for people who answer, never for what is automatic.
     let tagged = late && outgoing.kind == OutboundKind::Reply;
     let how = if tagged { "MESSAGE_TAG" } else { "RESPONSE" };
     let sent = match &outgoing.content {
-        Content::Text(words) => {
-            // The metadata comes back with the echo: this is how we know our own words.
-            let message = json!({"text": words, "metadata": outgoing.id.as_str()});
+        Content::Text(_) | Content::Link { .. } => {
+            let mut message = match &outgoing.content {
+                Content::Link { media_type, href, .. } => {
+                    json!({"attachment": {"type": family(media_type, "file"), "payload": {"url": href}}})
+                }
+                Content::Text(words) => json!({"text": words}),
+                Content::File { .. } => return Err(no_files()),
+            };
+            // It comes back with the echo: this is how we know our own words.
+            message["metadata"] = json!(outgoing.id.as_str());
             let mut body = json!({"recipient": recipient, "messaging_type": how, "message": message});
             if tagged {
                 body["tag"] = json!("HUMAN_AGENT");
             }
             graph.post(&path, ApiBody::Json(&body)).await?
         }
-        Content::Link { .. } => return Err(crate::speech::no_files()),
         Content::File { name, media_type, bytes } => {
             let kind = family(media_type, "file");
             let attachment = json!({"type": kind, "payload": {"is_reusable": false}});
@@ -229,7 +234,7 @@ pub(crate) async fn answer(graph: &Graph, outgoing: &Outgoing<'_>) -> Result<Opt
 
 /// The name of a person who wrote to us.
 pub(crate) async fn name_of(graph: &Graph, account: &str) -> Option<String> {
-    let account = utf8_percent_encode(account, NON_ALPHANUMERIC);
+    let account = escaped(account);
     let answer = graph.get(&format!("{account}?fields=name,first_name,last_name")).await.ok()?;
     let parts = || {
         let parts: Vec<String> =

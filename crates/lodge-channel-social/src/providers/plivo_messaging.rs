@@ -7,12 +7,14 @@ use super::meta::{api, unreadable};
 use super::twilio_compat::own_address;
 use crate::heard::{About, Fared, Heard, Media};
 use crate::json::{details, text};
-use crate::numbers::{e164, hush, longest, said};
+use crate::numbers::{e164, hush, longest, mms, said};
 use crate::pace::Pace;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
+};
 use lodge_channel::webhook::{
     Algorithm, Answer, Forged, Form, HmacKeys, Unverified, Verified, plivo_v2, plivo_v3,
 };
@@ -20,7 +22,6 @@ use lodge_channel::{Context, Plain, Problem, Secret, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
 use lodge_domain::{DeliveryError, Digest, Disposition, HandleKind, OutboundId, PartyHandle, digest_parts};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -33,6 +34,8 @@ use url::Url;
 const API: &str = "https://api.plivo.com";
 /// How long a WhatsApp message can be answered.
 const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+/// The largest file of a message.
+const LARGEST_FILE: u64 = 5_000_000;
 /// How many nonces are remembered.
 const MOST_NONCES: usize = 20_000;
 
@@ -41,10 +44,10 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of address and form",
     // 737 where a character is outside of the small alphabet.
     text: (1600, Unit::Characters),
-    window_hours: None,
+    window: "24 h by WhatsApp",
     public: false,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("up to 5 MB by WhatsApp, by link"),
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
@@ -282,10 +285,20 @@ impl Speech for Number {
         Some(if whatsapp { (4096, Unit::Characters) } else { longest(words, 1600, 737) })
     }
 
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        let whatsapp = text(way, "/type").as_deref() == Some("whatsapp");
+        let fits = whatsapp && mms(media_type) && size <= LARGEST_FILE;
+        if fits { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
         let from = text(outgoing.way, "/from").unwrap_or_else(|| self.settings.from.clone());
-        let mut body = json!({"src": from, "dst": outgoing.way.get("to"), "text": words});
+        let mut body = json!({"src": from, "dst": outgoing.way.get("to")});
+        match &outgoing.content {
+            Content::Text(words) => body["text"] = json!(words),
+            Content::Link { href, .. } => body["media_urls"] = json!([href]),
+            Content::File { .. } => return Err(no_files()),
+        }
         if let Some(kind) = text(outgoing.way, "/type") {
             body["type"] = json!(kind);
         }
@@ -293,7 +306,7 @@ impl Speech for Number {
             body["url"] = json!(format!("{webhook}?about={}", outgoing.id));
             body["method"] = json!("POST");
         }
-        let path = format!("v1/Account/{}/Message/", utf8_percent_encode(&self.id, NON_ALPHANUMERIC));
+        let path = format!("v1/Account/{}/Message/", escaped(&self.id));
         let (credentials, body) = (&self.credentials(), ApiBody::Json(&body));
         let call = ApiCall { method: Method::POST, path: &path, credentials, headers: Vec::new(), body };
         let answer = self.api.call(call).await?;

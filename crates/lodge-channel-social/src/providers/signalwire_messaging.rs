@@ -1,7 +1,6 @@
 //! Text messages by SignalWire, whose API was made after Twilio's: other names, and a key of its own that signs.
 
 use super::meta::{api, unreadable};
-pub(crate) use super::twilio_compat::CAPABILITIES;
 use super::twilio_compat::{self as compat, Numbers};
 use crate::heard::Heard;
 use crate::speech::{Capabilities, Settings, Speech};
@@ -12,6 +11,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
+
+/// What a number at SignalWire can do. It carries no WhatsApp.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    verified_by: "HMAC-SHA1 of address and form",
+    window: "none",
+    ..compat::CAPABILITIES
+};
 
 /// The least keys of its table; see [`crate::scratch`].
 pub(crate) const SCRATCH: &str = "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\n\

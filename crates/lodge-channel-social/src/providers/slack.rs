@@ -31,7 +31,7 @@ const UPLOADS: &str = "https://files.slack.com";
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of time and body",
     text: (4000, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::All,

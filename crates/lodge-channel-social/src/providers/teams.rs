@@ -10,18 +10,18 @@ use super::meta::{api, unreadable};
 use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::pace::Pace;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use lodge_channel::fetch::{
-    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, Origin, listed,
+    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, Origin,
+    escaped, listed,
 };
 use lodge_channel::webhook::{Answer, Forged, JwtRules, PublishedKeys, Unverified, Verified};
 use lodge_channel::{Context, Plain, Problem, Secret};
 use lodge_domain::ports::{Clock, Outcome, Refusal};
 use lodge_domain::{DeliveryError, Disposition};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -48,6 +48,8 @@ const SERVICES: &[&str] = &[
 ];
 /// Where files lie beside the services.
 const FILES: &[&str] = &["*.sharepoint.com", "*.sharepoint.us", "*.svc.ms"];
+/// How large a picture in a message may be.
+const LARGEST: u64 = 1_000_000;
 /// More services than there are.
 const MOST_SERVICES: usize = 64;
 
@@ -55,10 +57,10 @@ const MOST_SERVICES: usize = 64;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "RS256 token by published keys",
     text: (25_000, Unit::Bytes),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("pictures up to 1 MB, by link"),
     changes: "edits, deletions",
     receipts: "none",
     registers: false,
@@ -247,8 +249,20 @@ impl Speech for Bot {
         }
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        let picture = matches!(media_type, "image/png" | "image/jpeg" | "image/gif");
+        if picture && size <= LARGEST { Carries::Link } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        // Other files would go to the customer's own OneDrive, and only if they consent.
+        let (words, attached) = match &outgoing.content {
+            Content::Text(words) => (*words, None),
+            Content::Link { name, media_type, href, .. } => {
+                ("", Some(json!({"contentType": media_type, "contentUrl": href, "name": name})))
+            }
+            Content::File { .. } => return Err(no_files()),
+        };
         let way = |key| text(outgoing.way, key).unwrap_or_default();
         let conversation = way("/conversation");
         let mut activity = json!({
@@ -259,11 +273,13 @@ impl Speech for Bot {
             "recipient": {"id": way("/user")},
             "conversation": {"id": conversation},
         });
+        if let Some(picture) = attached {
+            activity["attachments"] = json!([picture]);
+        }
         if let Some(answered) = text(outgoing.way, "/activity") {
             activity["replyToId"] = json!(answered);
         }
-        let path =
-            format!("v3/conversations/{}/activities", utf8_percent_encode(&conversation, NON_ALPHANUMERIC));
+        let path = format!("v3/conversations/{}/activities", escaped(&conversation));
         let answer = self.post(&way("/service"), &path, &activity).await?;
         if !answer.is_success() {
             return Err(failure(&answer));

@@ -38,7 +38,7 @@ const UPDATES: [&str; 8] = [
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "secret token",
     text: (4096, Unit::Utf16),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::All,

@@ -34,7 +34,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "Ed25519 of time and body",
     // Ten segments; 670 where a character is outside of the small alphabet.
     text: (1530, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("up to 1 MB, by link"),

@@ -8,13 +8,14 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{
+    ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaError, MediaPolicy, escaped,
+};
 use lodge_channel::webhook::{Answer, Forged, Form, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::ports::Outcome;
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -22,9 +23,9 @@ use url::Url;
 
 /// What such a number can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HMAC-SHA1 of address and form",
+    verified_by: "HMAC-SHA1, or SHA256 by a shared key, of address and form",
     text: (1600, Unit::Characters),
-    window_hours: None,
+    window: "24 h by WhatsApp",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("up to 5 MB, by link"),
@@ -209,7 +210,7 @@ impl Speech for Numbers {
         let sender = if from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let mut form = vec![("To", to), (sender, from), said];
         form.extend(self.status_callback.clone().map(|address| ("StatusCallback", address)));
-        let account = utf8_percent_encode(&self.account, NON_ALPHANUMERIC);
+        let account = escaped(&self.account);
         let path = format!("{}2010-04-01/Accounts/{account}/Messages.json", self.prefix);
         let credentials = &Credentials::Basic(self.account.clone(), self.password.clone());
         let body = ApiBody::Form(&form);

@@ -30,7 +30,7 @@ const LARGEST_PICTURE: u64 = 1024 * 1024;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (7000, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: true,
     files_out: FilesOut::Some("by link"),

@@ -11,15 +11,14 @@ use crate::json::text;
 use crate::numbers::longest;
 use crate::pace::Pace;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lodge_channel::fetch::{
     ApiAnswer, ApiBody, ApiCall, ApiClient, AppKey, Credentials, MediaError, MediaPolicy, listed,
 };
 use lodge_channel::webhook::{
-    Algorithm, Forged, Form, HmacKeys, JwtKeys, JwtRules, Unverified, Verified, fresh, payload_hash_fits,
-    vonage_form,
+    Forged, Form, JwtKeys, JwtRules, Unverified, Verified, VonageForms, fresh, payload_hash_fits,
 };
 use lodge_channel::{Context, Plain, Problem, Secret, Secrets};
 use lodge_domain::ports::{Clock, Entropy};
@@ -43,10 +42,10 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HS256 token with the body's hash",
     // Of text messages; WhatsApp takes 4,096.
     text: (1000, Unit::Characters),
-    window_hours: None,
+    window: "24 h by WhatsApp, Messenger and Instagram",
     public: false,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("by WhatsApp, Messenger and MMS, by link"),
     changes: "none",
     receipts: "sent, delivered, read, failed",
     registers: false,
@@ -65,9 +64,13 @@ pub struct Vonage {
     pub application_id: Plain,
     /// The application's private key (PEM); sends, and fetches files.
     pub private_key: Secret,
-    /// The account's signature secret; signs every webhook. A list while it is changed over. Forms of the SMS API are believed
-    /// where the account signs them with SHA-256 HMAC, not with the MD5 hash.
+    /// The account's signature secret; signs every webhook. A list while it is changed over. Forms of the older SMS API are
+    /// believed by any keyed hash (HMAC) that the account may choose.
     pub signature_secret: Secrets,
+    /// Whether forms of the older SMS API are believed by the MD5 hash without a key, too. Accounts made long ago sign so; it is
+    /// better to choose SHA-256 HMAC in their settings.
+    #[serde(default)]
+    pub legacy_md5_hash: bool,
     /// The number that sends text messages.
     pub from: String,
     /// Where the API is.
@@ -107,7 +110,7 @@ impl Settings for Vonage {
         };
         Ok(Arc::new(Application {
             tokens: JwtKeys::Shared(secrets.clone()),
-            forms: HmacKeys::new(Algorithm::Sha256, &secrets),
+            forms: VonageForms::new(&secrets, self.legacy_md5_hash),
             key: AppKey::pem(&pem).ok_or_else(wrong)?,
             id,
             api: api(self.api_base.as_ref(), API)?,
@@ -121,7 +124,7 @@ impl Settings for Vonage {
 
 struct Application {
     tokens: JwtKeys,
-    forms: HmacKeys,
+    forms: VonageForms,
     key: AppKey,
     id: String,
     api: ApiClient,
@@ -154,6 +157,31 @@ fn failure(answer: &ApiAnswer) -> DeliveryError {
     answer.error_as(disposition, DOING, words.as_deref())
 }
 
+/// The kind of message as which a file goes by a channel, where it does.
+fn carried(channel: &str, media_type: &str, size: u64) -> Option<&'static str> {
+    const MEGABYTE: u64 = 1_000_000;
+    let kind = match media_type.split('/').next() {
+        Some("image") => "image",
+        Some("audio") => "audio",
+        Some("video") => "video",
+        _ => "file",
+    };
+    let (kind, largest) = match (channel, media_type) {
+        ("whatsapp", "image/jpeg" | "image/png") if size <= 5 * MEGABYTE => (kind, 5 * MEGABYTE),
+        ("whatsapp", "video/mp4" | "video/3gpp" | "audio/aac" | "audio/mp4" | "audio/mpeg" | "audio/amr")
+            if size <= 16 * MEGABYTE =>
+        {
+            (kind, 16 * MEGABYTE)
+        }
+        // Anything goes as a document.
+        ("whatsapp", _) => ("file", 100 * MEGABYTE),
+        ("messenger", _) => (kind, 25 * MEGABYTE),
+        ("mms", "image/jpeg" | "image/png" | "image/gif") => (kind, 600_000),
+        _ => return None,
+    };
+    (size <= largest).then_some(kind)
+}
+
 impl Application {
     /// A token that says who we are, for one call.
     fn token(&self) -> Result<SecretString, DeliveryError> {
@@ -175,7 +203,7 @@ impl Speech for Application {
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged> {
         if request.media_type().as_deref() == Some("application/x-www-form-urlencoded") {
             fresh(Form::parse(request.signed_body()).get("timestamp"), now)?;
-            return vonage_form(&self.forms, request);
+            return self.forms.verify(request);
         }
         let rules = JwtRules { issuer: None, audience: None, leeway: 60, max_age: Some(MOST_AGE) };
         let token = self.tokens.verify(request, &rules, now)?;
@@ -199,11 +227,25 @@ impl Speech for Application {
         }
     }
 
+    fn carries(&self, way: &Value, media_type: &str, size: u64) -> Carries {
+        let channel = text(way, "/channel").unwrap_or_default();
+        carried(&channel, media_type, size).map_or(Carries::Not, |_| Carries::Link)
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
+        let channel = text(outgoing.way, "/channel").unwrap_or_default();
+        let (kind, part) = match &outgoing.content {
+            Content::Text(words) => ("text", json!(words)),
+            Content::Link { name, media_type, size, href } => {
+                let kind = carried(&channel, media_type, *size).ok_or_else(no_files)?;
+                let named = kind == "file" && channel == "whatsapp";
+                (kind, if named { json!({"url": href, "name": name}) } else { json!({"url": href}) })
+            }
+            Content::File { .. } => return Err(no_files()),
+        };
         let mut body = json!({
-            "message_type": "text",
-            "text": words,
+            "message_type": kind,
+            kind: part,
             "channel": outgoing.way.get("channel"),
             "to": outgoing.way.get("to"),
             "from": outgoing.way.get("from"),

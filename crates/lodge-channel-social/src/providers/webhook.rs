@@ -26,7 +26,7 @@ use url::Url;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "Standard Webhooks (HMAC-SHA256)",
     text: (100_000, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: false,
     files_in: false,
     files_out: FilesOut::None,

@@ -8,12 +8,11 @@ use crate::pace::Pace;
 use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, family};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lodge_channel::fetch::{ApiBody, Credentials, MediaError, MediaPolicy};
+use lodge_channel::fetch::{ApiBody, Credentials, MediaError, MediaPolicy, escaped};
 use lodge_channel::webhook::{Answer, Forged, Unverified, Verified};
 use lodge_channel::{Context, Problem, Secret, Secrets};
 use lodge_domain::delivery::OutboundState;
 use lodge_domain::{DeliveryError, Disposition, HandleKind, OutboundId, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ use url::Url;
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     text: (4096, Unit::Characters),
-    window_hours: Some(24),
+    window: "24 h",
     public: false,
     files_in: true,
     files_out: FilesOut::All,
@@ -381,7 +380,7 @@ impl Speech for Number {
 
     /// A file's address is good for five minutes, and asks for the token like everything else.
     async fn locate(&self, media: &Media) -> Result<(String, Credentials), MediaError> {
-        let id = utf8_percent_encode(&media.handle, NON_ALPHANUMERIC);
+        let id = escaped(&media.handle);
         let answer = self.graph.get(&id.to_string()).await.map_err(|error| match error.disposition {
             Disposition::Never => MediaError::Gone(404),
             _ => MediaError::Later(error.to_string()),

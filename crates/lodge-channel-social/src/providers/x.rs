@@ -12,19 +12,19 @@ use crate::heard::{Heard, Media};
 use crate::json::text;
 use crate::pace::Pace;
 use crate::replier::TOO_FAST;
-use crate::speech::{Capabilities, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
+use crate::speech::{Capabilities, Carries, Content, FilesOut, Outgoing, Settings, Speech, Unit, no_files};
 use async_trait::async_trait;
 use axum::http::StatusCode;
+use bytes::Bytes;
 use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{
-    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy,
+    ApiAnswer, ApiBody, ApiCall, ApiClient, ClientGrant, Credentials, MediaError, MediaPolicy, escaped,
 };
 use lodge_channel::webhook::{Algorithm, Answer, Candidates, Forged, HmacKeys, Unverified, Verified};
 use lodge_channel::{Context, Plain, Problem, Registrar, Secret, Secrets};
 use lodge_domain::ports::{Clock, Entropy};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -38,6 +38,8 @@ const API: &str = "https://api.x.com";
 const LONGEST_POST: usize = 280;
 /// A link counts as 23 characters, however short it is; the shortest has four.
 const LINK_SURPLUS: usize = 19;
+/// How large a picture may be that is handed over in one piece.
+const LARGEST_PICTURE: u64 = 5_000_000;
 /// A longer token is not X's.
 const LONGEST_TOKEN: usize = 512;
 
@@ -46,10 +48,10 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     verified_by: "HMAC-SHA256 of the body",
     // Of direct messages; a public answer has at most 280 weighted characters.
     text: (10_000, Unit::Characters),
-    window_hours: None,
+    window: "none",
     public: true,
     files_in: true,
-    files_out: FilesOut::None,
+    files_out: FilesOut::Some("pictures up to 5 MB"),
     changes: "deletions of posts",
     receipts: "read",
     registers: true,
@@ -68,7 +70,7 @@ pub struct X {
     pub consumer_key: Plain,
     /// The app's consumer secret; signs every webhook. A list while it is changed over, the newest first.
     pub consumer_secret: Secrets,
-    /// The account's access token; sends. Of OAuth 2.0, or with `access_token_secret` of OAuth 1.0a, which does not expire.
+    /// The account's access token; sends. Of OAuth 2.0 (`media.write` among its scopes, where pictures are sent), or with `access_token_secret` of OAuth 1.0a, which does not expire.
     pub access_token: Secret,
     /// The secret of an access token of OAuth 1.0a.
     #[serde(default)]
@@ -186,6 +188,31 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Hands a picture over; the id by which it is shown.
+    async fn upload(
+        &self,
+        category: &str,
+        name: &str,
+        media_type: &str,
+        bytes: &Bytes,
+    ) -> Result<String, DeliveryError> {
+        let fields = [("media_category", category), ("media_type", media_type)];
+        let body = ApiBody::File {
+            fields: fields.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            field: "media".to_owned(),
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+            bytes: bytes.clone(),
+        };
+        // A picture that nobody sees yet is in nobody's way: nothing is in doubt.
+        let clear = |error: DeliveryError| DeliveryError { in_doubt: false, ..error };
+        let answer = self.call(Method::POST, "2/media/upload", body).await.map_err(clear)?;
+        let id = answer.text("/data/id").filter(|_| answer.is_success());
+        id.ok_or_else(|| clear(failure(&answer, self.clock.now())))
+    }
+}
+
 /// How many links a text may hold: what a client would make one of, and a few more.
 pub(super) fn links(words: &str) -> usize {
     let dotted = |word: &str| {
@@ -231,16 +258,35 @@ impl Speech for Account {
         Some((room.max(LONGEST_POST / 2), Unit::Weighted))
     }
 
+    fn carries(&self, _: &Value, media_type: &str, size: u64) -> Carries {
+        let picture = matches!(media_type, "image/png" | "image/jpeg" | "image/webp");
+        if picture && size <= LARGEST_PICTURE { Carries::Bytes } else { Carries::Not }
+    }
+
     async fn send(&self, outgoing: &Outgoing<'_>) -> Result<Option<String>, DeliveryError> {
-        let Content::Text(words) = &outgoing.content else { return Err(no_files()) };
-        let (path, body) = match text(outgoing.way, "/post") {
+        let post = text(outgoing.way, "/post");
+        let (mut body, picture) = match &outgoing.content {
+            Content::Text(words) => (json!({"text": words}), None),
+            Content::File { name, media_type, bytes } => {
+                let category = if post.is_some() { "tweet_image" } else { "dm_image" };
+                (json!({}), Some(self.upload(category, name, media_type, bytes).await?))
+            }
+            Content::Link { .. } => return Err(no_files()),
+        };
+        let path = match post {
             Some(post) => {
-                ("2/tweets".to_owned(), json!({"text": words, "reply": {"in_reply_to_tweet_id": post}}))
+                body["reply"] = json!({"in_reply_to_tweet_id": post});
+                if let Some(picture) = picture {
+                    body["media"] = json!({"media_ids": [picture]});
+                }
+                "2/tweets".to_owned()
             }
             None => {
+                if let Some(picture) = picture {
+                    body["attachments"] = json!([{"media_id": picture}]);
+                }
                 let party = text(outgoing.way, "/dm").unwrap_or_default();
-                let party = utf8_percent_encode(&party, NON_ALPHANUMERIC);
-                (format!("2/dm_conversations/with/{party}/messages"), json!({"text": words}))
+                format!("2/dm_conversations/with/{}/messages", escaped(&party))
             }
         };
         let answer = self.call(Method::POST, &path, ApiBody::Json(&body)).await?;
@@ -266,7 +312,7 @@ impl Speech for Account {
     }
 
     async fn name_of(&self, account: &str) -> Option<String> {
-        let path = format!("2/users/{}", utf8_percent_encode(account, NON_ALPHANUMERIC));
+        let path = format!("2/users/{}", escaped(account));
         let answer = self.call(Method::GET, &path, ApiBody::Empty).await.ok()?;
         answer.text("/data/name").filter(|_| answer.is_success())
     }

@@ -103,6 +103,23 @@ async fn g04_files_come_at_once_or_later_or_leave_a_placeholder() {
 }
 
 #[tokio::test]
+async fn g04_t50_whatsapps_own_answer_may_name_no_foreign_place() {
+    let rig = Rig::new("whatsapp", Value::Null).await;
+    let picture = |wamid: &str, id: &str| {
+        whatsapp(
+            json!({"from": "49151", "id": wamid, "type": "image", "image": {"id": id, "mime_type": "image/png"}}),
+        )
+    };
+    rig.api.tell("/M1", 200, r#"{"url":"http://169.254.169.254/latest/meta-data"}"#);
+    rig.api.tell("/M2", 200, r#"{"url":"https://evil.example/x.png"}"#);
+    rig.take(&picture("wamid.1", "M1")).await;
+    rig.take(&picture("wamid.2", "M2")).await;
+    let states: Vec<Value> =
+        rig.intake.contacts().iter().map(|c| c.details["media"][0]["state"].clone()).collect();
+    assert_eq!(states, ["refused", "refused"], "the token stays here");
+}
+
+#[tokio::test]
 async fn edits_and_deletions_name_the_contact_they_change_whichever_comes_first() {
     let rig = Rig::new("instagram", Value::Null).await;
     let as_instagram = |mut body: Value| {

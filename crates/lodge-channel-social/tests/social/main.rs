@@ -3,10 +3,13 @@
 
 mod bluesky;
 mod discord;
+mod echoes;
+mod everyone;
 mod files;
 mod fixtures;
 mod incoming;
 mod mastodon;
+mod mastodon_push;
 mod plivo;
 mod replies;
 mod rig;
@@ -14,4 +17,5 @@ mod security;
 mod teams;
 mod telnyx;
 mod vonage;
+mod windows;
 mod x;

@@ -2,10 +2,12 @@
 //! loopback that answers as told.
 
 mod api;
+mod push;
 mod say;
 mod sign;
 
 pub(crate) use api::{Api, Call};
+pub(crate) use push::push;
 pub(crate) use say::{item, messenger, reports, value, whatsapp};
 pub(crate) use sign::{PUBLIC_URL, forge, jwk, media_type, settings, sign, signed_by_us, token};
 

@@ -36,6 +36,7 @@ async fn g01_t13_t14_t16_t17_t18_every_provider_refuses_what_every_provider_has_
             body: body.into(),
             sign: Box::new(signed(own)),
             forge: Box::new(signed("another".to_owned())),
+            hints: false,
             covers_body: phone.is("covers_body"),
             covers_bytes: phone.is("covers_bytes"),
             timed: phone.is("timed"),

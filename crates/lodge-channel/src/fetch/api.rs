@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use jiff::{SignedDuration, Timestamp};
 use lodge_domain::{DeliveryError, Disposition};
 use lodge_telemetry::redact;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -14,6 +15,12 @@ use url::Url;
 
 /// A longer answer of an API is cut off.
 const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// A text of others as one piece of a path or of a query: all but ASCII letters and digits escaped (RFC 3986).
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
 
 /// Where an API is.
 #[derive(Clone, Debug)]
@@ -46,7 +53,7 @@ pub struct ApiClient {
 pub struct ApiCall<'a> {
     /// The method.
     pub method: Method,
-    /// The path below the base, escaped where it holds what others wrote.
+    /// The path below the base; see [`escaped`] for what others wrote.
     pub path: &'a str,
     /// Who we are.
     pub credentials: &'a Credentials,

@@ -104,6 +104,12 @@ pub trait Provider: Send + Sync {
         &["application/json"]
     }
 
+    /// The `Content-Encoding`s that the signature knows of; a request that names another one is answered 415. It is over the
+    /// bytes as sent: nothing is unpacked before (T18).
+    fn encodings(&self) -> &[&str] {
+        &[]
+    }
+
     /// Whether a GET may be a signed request of its own (else it is a handshake or 405).
     fn signs_get(&self) -> bool {
         false

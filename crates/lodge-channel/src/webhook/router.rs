@@ -104,8 +104,10 @@ impl Desk {
             return Err(Answer::empty(StatusCode::METHOD_NOT_ALLOWED));
         }
         // The signature is over the bytes as sent: what is packed is not unpacked first (T18).
+        let encodings = [&["identity"], self.provider.encodings()].concat();
+        let plain = |value: &str| encodings.iter().any(|known| value.eq_ignore_ascii_case(known));
         let encoded = request.has_header("content-encoding")
-            && request.header("content-encoding").is_none_or(|value| !value.eq_ignore_ascii_case("identity"));
+            && request.header("content-encoding").is_none_or(|value| !plain(value));
         let known = self.provider.media_types();
         let foreign = request.has_header("content-type")
             && request.media_type().is_none_or(|media_type| !known.contains(&media_type.as_str()));

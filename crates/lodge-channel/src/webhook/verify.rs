@@ -9,12 +9,16 @@ mod jwt;
 mod keys;
 mod token;
 mod url_signed;
+mod vonage_form;
+mod web_push;
 
-pub use form_signed::{plivo_v2, plivo_v3, vonage_form};
+pub use form_signed::{plivo_v2, plivo_v3};
 pub use jwt::{Jwk, JwtKeys, JwtRules, Token, payload_hash_fits};
 pub use keys::{EcdsaKey, Ed25519Key};
 pub use token::{BasicCredentials, SharedToken};
 pub use url_signed::{TwilioKeys, twilio, url_variants};
+pub use vonage_form::VonageForms;
+pub use web_push::{LONGEST_PUSH, PushKeys};
 
 use super::parts::{Part, parts};
 use super::request::{Form, Unverified};

@@ -16,6 +16,7 @@ const WRAPPERS: &[(&str, &[&str])] = &[
     ("redis", &["lodge-store-redis"]),
     ("rusqlite", &["lodge-store-embedded", "lodge-guide"]),
     ("minijinja", &["lodge-pipeline"]),
+    ("md-5", &["lodge-channel"]),
     ("clap", &["lodge", "xtask"]),
     ("hyper", &["lodge", "lodge-channel"]),
     ("hyper-util", &["lodge", "lodge-channel"]),

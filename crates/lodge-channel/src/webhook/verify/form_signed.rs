@@ -1,12 +1,11 @@
-//! Signatures over a form's fields, each provider's own way of putting them together: Plivo's (over the public address too)
-//! and that of Vonage's text messages.
+//! Plivo's signatures: over the public address and a form's fields, put together in its own way.
 
 use super::{Algorithm, Candidates, Forged, HmacKeys, Verified};
 use crate::webhook::request::{Form, Unverified};
 use axum::http::Method;
 
 /// Pairs in order of key and value, none left out.
-fn ordered(form: &Form) -> Vec<(&str, &str)> {
+pub(super) fn ordered(form: &Form) -> Vec<(&str, &str)> {
     let mut pairs: Vec<(&str, &str)> =
         form.pairs().iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     pairs.sort_unstable();
@@ -70,20 +69,4 @@ pub fn plivo_v2<'r>(keys: &HmacKeys, request: &'r Unverified) -> Result<Verified
     let candidates =
         Candidates::base64(Algorithm::Sha256.length(), listed(request, &["x-plivo-signature-v2"]));
     keys.verify(request, &[text.as_bytes(), nonce.as_bytes()], &candidates)
-}
-
-/// Whether Vonage signed a text message's fields: `&key=value` of each but `sig`, in order, `&` and `=` inside of values
-/// written as `_`. The MD5 hash that old accounts start with is not believed.
-///
-/// # Errors
-/// [`Forged`] where it did not.
-pub fn vonage_form<'r>(keys: &HmacKeys, request: &'r Unverified) -> Result<Verified<'r>, Forged> {
-    let form = Form::parse(request.signed_body());
-    let signed: String = ordered(&form)
-        .into_iter()
-        .filter(|(key, _)| *key != "sig")
-        .map(|(key, value)| format!("&{key}={}", value.replace(['&', '='], "_")))
-        .collect();
-    let candidates = Candidates::hex(Algorithm::Sha256.length(), form.get("sig"));
-    keys.verify(request, &[signed.as_bytes()], &candidates)
 }
