@@ -63,8 +63,14 @@ local function read_effects()
   end
   return effects
 end
--- False where an outbound record was changed by somebody else meanwhile. Reads what effects write, so that a key of
--- another type stops the step before its first write.
+-- Reads a key that is about to be written, so that one of another type stops the step before its first write. Once in
+-- a run: from then on only we write it.
+local looked = {}
+local function look(command, key)
+  if not looked[key] then call(command, key) end
+  looked[key] = true
+end
+-- False where an outbound record was changed by somebody else meanwhile.
 local function fresh(effects)
   local versions = {}
   for _, e in ipairs(effects) do
@@ -76,24 +82,24 @@ local function fresh(effects)
       end
       if e.version ~= stored + 1 then return false end
       versions[e.id] = e.version
-      call('STRLEN', P .. 'n:' .. e.conv)
+      look('STRLEN', P .. 'n:' .. e.conv)
     elseif e.op == 'E' then
-      truth(P .. 'w', e.id)
-      call('ZCARD', P .. 'z:' .. e.lane)
-      call('ZCARD', P .. 'a:' .. e.lane)
-      call('HLEN', P .. 'h:' .. e.lane)
-      call('LLEN', P .. 'q:' .. e.lane .. ':' .. e.conv)
+      look('HLEN', P .. 'w')
+      look('ZCARD', P .. 'z:' .. e.lane)
+      look('ZCARD', P .. 'a:' .. e.lane)
+      look('HLEN', P .. 'h:' .. e.lane)
+      look('LLEN', P .. 'q:' .. e.lane .. ':' .. e.conv)
     elseif e.op == 'R' then
-      truth(P .. 'v:' .. e.event:sub(1, 3), e.event)
-      known(e.conv)
-      call('STRLEN', P .. 'n:' .. e.conv)
+      look('HLEN', P .. 'v:' .. e.event:sub(1, 3))
+      look('HLEN', P .. 'c:' .. e.conv)
+      look('STRLEN', P .. 'n:' .. e.conv)
     elseif e.op == 'P' then
-      truth(P .. 'fb', e.event)
-      call('ZCARD', P .. 'fz')
+      look('HLEN', P .. 'fb')
+      look('ZCARD', P .. 'fz')
     elseif e.op == 'J' then
-      call('HLEN', P .. 'j:' .. e.subject)
+      look('HLEN', P .. 'j:' .. e.subject)
     elseif e.op == 'D' then
-      call('STRLEN', P .. 'x:' .. e.envelope)
+      look('STRLEN', P .. 'x:' .. e.envelope)
     end
   end
   return true
@@ -116,10 +122,9 @@ function DO.R(e, now, done)
     static = e.static }, now, done)
 end
 function DO.P(e)
-  if truth(P .. 'fb', e.event) then return end
-  local position = call('HINCRBY', HEAD, 'fpos', 1)
-  call('HSET', P .. 'fb', e.event, e.at .. e.stamp .. (e.conv == '' and (' '):rep(26) or e.conv) .. e.body)
-  call('ZADD', P .. 'fz', position, e.event .. e.at)
+  local entry = e.at .. e.stamp .. (e.conv == '' and (' '):rep(26) or e.conv) .. e.body
+  if call('HSETNX', P .. 'fb', e.event, entry) == 0 then return end
+  call('ZADD', P .. 'fz', call('HINCRBY', HEAD, 'fpos', 1), e.event .. e.at)
 end
 function DO.D(e)
   if call('EXISTS', P .. 'e:' .. e.envelope) == 1 then call('SET', P .. 'x:' .. e.envelope, e.json) end
@@ -166,10 +171,45 @@ function DO.O(e)
   if e.version == 1 then call('APPEND', P .. 'n:' .. e.conv, 'o' .. e.id) end
   call('SET', P .. 'p:' .. e.id, e.version .. '\n' .. e.json)
 end
-function DO.J(e)
-  local key = P .. 'j:' .. e.subject
-  if not truth(key, e.field) then call('HSET', key, e.field, e.at .. call('HINCRBY', HEAD, 'jn', 1)) end
+-- Lines of the journal, which are most of what a step writes: those that are new get the next numbers in their order;
+-- one that is there already stays as it was said first.
+local function note(lines)
+  local subjects, by_subject, known, fresh_lines = {}, {}, {}, 0
+  for _, e in ipairs(lines) do
+    if not by_subject[e.subject] then
+      by_subject[e.subject] = { fields = {}, add = {} }
+      subjects[#subjects + 1] = e.subject
+    end
+    local fields = by_subject[e.subject].fields
+    fields[#fields + 1] = e.field
+  end
+  for _, subject in ipairs(subjects) do
+    local fields = by_subject[subject].fields
+    for at, value in ipairs(call('HMGET', P .. 'j:' .. subject, unpack(fields))) do
+      if value then known[subject .. '\n' .. fields[at]] = true end
+    end
+  end
+  for _, e in ipairs(lines) do
+    local line = e.subject .. '\n' .. e.field
+    if not known[line] then
+      known[line], fresh_lines = true, fresh_lines + 1
+      local add = by_subject[e.subject].add
+      local count = #add
+      add[count + 1], add[count + 2] = e.field, { at = e.at, number = fresh_lines }
+    end
+  end
+  if fresh_lines == 0 then return end
+  local before = call('HINCRBY', HEAD, 'jn', fresh_lines) - fresh_lines
+  for _, subject in ipairs(subjects) do
+    local add = by_subject[subject].add
+    for at = 2, #add, 2 do add[at] = add[at].at .. (before + add[at].number) end
+    if #add > 0 then call('HSET', P .. 'j:' .. subject, unpack(add)) end
+  end
 end
 local function do_effects(effects, now, done)
-  for _, e in ipairs(effects) do DO[e.op](e, now, done) end
+  local lines = {}
+  for _, e in ipairs(effects) do
+    if e.op == 'J' then lines[#lines + 1] = e else DO[e.op](e, now, done) end
+  end
+  if #lines > 0 then note(lines) end
 end

@@ -34,10 +34,14 @@ call('HLEN', P .. 'dc')
 call('SCARD', P .. 'ls')
 call('SCARD', P .. 'u')
 
-local function settle(c)
-  local w = read_work(c.id)
-  if not w or w.token == '' or w.token ~= c.token then return 'L' end
+local ids = {}
+for at, c in ipairs(claims) do ids[at] = c.id end
+local records, ended = call('HMGET', P .. 'w', unpack(ids)), {}
+local function settle(c, raw)
+  local w = raw and unpack_work(c.id, raw)
+  if not w or w.token == '' or w.token ~= c.token or ended[c.id] then return 'L' end
   if not fresh(c.effects) then return 'S' end
+  ended[c.id] = true
   if c.op == 'R' then
     w.attempts, w.token, w.till, w.marked = w.attempts + c.counts, '', '', '0'
     w.due, w.error = c.due, c.error
@@ -55,7 +59,7 @@ local function settle(c)
   return 'D'
 end
 local answers = {}
-for at, c in ipairs(claims) do answers[at] = settle(c) end
+for at, c in ipairs(claims) do answers[at] = settle(c, records[at]) end
 local answer = table.concat(answers)
 call('SET', marker, batch .. answer, 'EX', 86400)
 return answer
