@@ -4,6 +4,7 @@ use crate::bot::Bot;
 use crate::config::{ChatSettings, FRAME, MESSAGE_WINDOW};
 use crate::crowd::Crowd;
 use crate::identity::IdentityKeys;
+use crate::origins::Origins;
 use crate::protocol::Limits;
 use crate::registry::Registry;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Desk {
     pub(crate) inbox: InboxId,
     pub(crate) settings: ChatSettings,
+    pub(crate) origins: Origins,
     pub(crate) ask: Vec<&'static str>,
     pub(crate) identities: IdentityKeys,
     pub(crate) hours: Option<Hours>,
@@ -50,6 +52,7 @@ impl Desk {
             inbox: context.inbox,
             ask: settings.ask.iter().map(|ask| ask.as_str()).collect(),
             settings: settings.clone(),
+            origins: Origins::new(&settings.origins),
             identities,
             hours,
             bot,

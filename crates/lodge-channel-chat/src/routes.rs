@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::protocol::SUBPROTOCOL;
-use crate::{origins, socket, uploads};
+use crate::{socket, uploads};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -35,7 +35,7 @@ pub(crate) fn routes(desk: &Arc<Desk>, sockets: TaskTracker) -> Router {
 async fn upgrade(State(shared): State<Shared>, mut request: Request) -> Response {
     let Shared { desk, sockets } = shared;
     let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    if !origins::is_allowed(&desk.settings.origins, origin.unwrap_or_default()) {
+    if !desk.origins.allow(origin.unwrap_or_default()) {
         let words = "this website is not configured (`origins`)\n";
         return (StatusCode::FORBIDDEN, words).into_response();
     }

@@ -5,7 +5,6 @@ use crate::clean;
 use crate::desk::Desk;
 use crate::entry::KeptFile;
 use crate::greet;
-use crate::origins;
 use crate::sample::Sample;
 use crate::token::SessionKey;
 use axum::body::Bytes;
@@ -120,7 +119,7 @@ pub(crate) async fn upload(State(desk): State<Arc<Desk>>, request: Request) -> R
 fn allow(desk: &Desk, asked: &HeaderMap, answer: &mut HeaderMap) {
     let Some(origin) = asked.get(header::ORIGIN) else { return };
     answer.insert(header::VARY, HeaderValue::from_static("origin"));
-    if !origin.to_str().is_ok_and(|text| origins::is_allowed(&desk.settings.origins, text)) {
+    if !origin.to_str().is_ok_and(|text| desk.origins.allow(text)) {
         return;
     }
     answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -134,7 +133,7 @@ async fn take(desk: &Desk, request: Request) -> Result<serde_json::Value, Refusa
     let headers = request.headers();
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     // A browser always says where it comes from; what is no browser proves itself by the secret alone.
-    if text(header::ORIGIN).is_some_and(|origin| !origins::is_allowed(&desk.settings.origins, origin)) {
+    if text(header::ORIGIN).is_some_and(|origin| !desk.origins.allow(origin)) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this website is not configured"));
     }
     let now = desk.now();
