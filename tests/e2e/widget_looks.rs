@@ -7,6 +7,7 @@ use lodge_e2e::browser::key::{ENTER, TAB};
 use lodge_e2e::{House, Visitor, Wire, needs, visitor};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is wrong with what can be seen, as a list of texts.
 pub(crate) const MEASURE: &str = include_str!("widget_looks.js");
@@ -136,6 +137,15 @@ impl Gallery {
     async fn keep(&mut self, ann: &Visitor, look: &Look, state: &str) -> Result<()> {
         // What moves has come to rest.
         ann.look("root.getAnimations({subtree: true}).forEach((one) => one.effect.getTiming().iterations === Infinity || one.finish())").await?;
+        // What the log lost of its height it makes up for in the frame after; on a busy machine that comes late.
+        let there = "const log = one('.log');
+            return !log?.checkVisibility() || log.scrollHeight - log.clientHeight - log.scrollTop <= 2";
+        for _ in 0..20 {
+            if ann.look(there).await? == json!(true) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         if let Some(folder) = &self.folder {
             std::fs::write(folder.join(format!("{state}-{}.png", look.name)), ann.browser.picture().await?)?;
         }
