@@ -71,13 +71,20 @@ impl Desk {
                 continue;
             }
             let gone = gone || self.left(facts, &kept, input).await?;
+            if let Input::Recorded(Some(message)) = input
+                && !kept.is_ticket()
+            {
+                // A message is one, even if the call went on or came to its end before it was told of.
+                kept.call.learned.remember(message.clone());
+            }
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
             let turn = self.step(&mut kept, input, gone).await?;
             if gone || turn.then == Then::HangUp {
                 kept.call.ended = true;
                 let outcome = if gone { Outcome::Abandoned } else { Outcome::Completed };
-                self.end(&mut kept, outcome, None).await?;
+                let status = kept.status.clone();
+                self.end(&mut kept, outcome, status.as_deref().map(|status| (status, None))).await?;
             }
             let turns = kept.call.turn;
             let script =
@@ -202,8 +209,7 @@ impl Desk {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };
             // What was filed is told of by the recording's own supplement.
-            let told = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
-            if told || !kept.call.learned.remember(message.clone()) {
+            if kept.is_ticket() || !kept.call.learned.remember(message.clone()) {
                 return Ok(());
             }
             if kept.filed.is_some() {
