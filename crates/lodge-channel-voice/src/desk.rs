@@ -260,9 +260,12 @@ impl Desk {
         let now = self.clock.now();
         match self.recordings.store(facts, upload).await.map_err(|error| refusal(&error))? {
             Ok(file) => {
-                let pending =
-                    Pending::new(facts.clone(), What::Recording { seconds }, id, String::new(), now);
-                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))
+                let what = What::Recording { seconds };
+                let pending = Pending::new(facts.clone(), what, id.clone(), String::new(), now);
+                let kept = file.is_some();
+                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))?;
+                // At once: nobody tells of it again where the turn that it came with is not taken.
+                if kept { self.recorded(facts, &Message { id, seconds }).await } else { Ok(()) }
             }
             Err(error) => {
                 tracing::warn!(inbox = %self.inbox.name, %error, "a recording that came along was not kept");
