@@ -157,6 +157,16 @@ async fn c12_a_recording_that_is_kept_is_a_message_whatever_becomes_of_its_turn(
     assert_eq!((&contact.details["outcome"], house.supplements().await.len()), (&"voicemail".into(), 1));
 }
 
+#[tokio::test]
+async fn i04_a_file_in_which_nothing_is_recorded_is_no_message() {
+    let house = asked().await;
+    let head = crate::wav::head(8000, 0);
+    assert!(house.tell("turn/2", "t", form("#", Some(&head))).await.0.is_success());
+    assert!(house.supplements().await.is_empty());
+    let (kept, _) = house.desk.calls.known("call-1").await.unwrap().unwrap();
+    assert!(kept.call.learned.messages.is_empty(), "{:?}", kept.call.learned);
+}
+
 /// What a blob of these bytes is named.
 async fn named(bytes: Vec<u8>) -> BlobRef {
     let elsewhere = MemoryBlobs::new(Arc::new(ManualClock::new()));
