@@ -230,7 +230,8 @@ impl Desk {
             tracing::warn!(inbox = %self.inbox.name, "a text message came to an inbox for calls");
             return Ok(no_call());
         }
-        let Some(Heard { facts, events }) = self.dialect.read(request) else { return Ok(unreadable()) };
+        let heard = self.dialect.read(request).filter(|heard| heard.facts.are_plausible());
+        let Some(Heard { facts, events }) = heard else { return Ok(unreadable()) };
         if let Some(upload) = upload(request, &facts.id) {
             self.take_in(&facts, upload).await?;
         }
