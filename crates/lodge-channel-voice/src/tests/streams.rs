@@ -300,3 +300,25 @@ async fn c12_a_house_that_closes_keeps_what_was_spoken_and_one_that_died_says_th
     let told = waiting.told().await;
     assert!(told[0].attachments.is_empty() && told[0].details["missing"].is_string(), "{told:?}");
 }
+
+#[tokio::test]
+async fn c12_a_message_is_noted_before_the_switch_is_let_in() {
+    let waiting = Waiting::new().await;
+    let login = BASE64.encode(format!("lodge:{}", waiting.password).as_bytes());
+    // Nobody brings it: this connection becomes no socket.
+    let mut request = axum::extract::Request::get(&waiting.path)
+        .header("authorization", format!("Basic {login}"))
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", PROTOCOL)
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let call = waiting.house.phone().call_id();
+    let answer = waiting.house.streams.as_ref().unwrap().take((2, call), &mut request).await.unwrap_err();
+    assert_eq!(answer.status().as_u16(), 426);
+    waiting.house.shared.clock.advance(SignedDuration::from_secs(200));
+    let told = waiting.told().await;
+    assert!(told[0].attachments.is_empty() && told[0].details["missing"].is_string(), "{told:?}");
+}
