@@ -140,7 +140,9 @@ async fn i04_what_is_spoken_becomes_the_calls_recording() {
     let contacts = waiting.house.contacts();
     assert_eq!(contacts.len(), 1);
     let id = &waiting.house.supplements()[0].details["recording_id"];
-    assert_eq!(&contacts[0].details["recording"]["recording_id"], id, "told of by the same name");
+    let recording = &contacts[0].details["recording"];
+    assert_eq!(&recording["recording_id"], id, "told of by the same name");
+    assert_eq!(recording["duration"], 17, "as long as the switch says, though it was told of before");
     assert!(waiting.house.kept("recording/").await.is_empty() && waiting.told().await.len() == 1);
 }
 
