@@ -2,15 +2,14 @@
 //! Either is one ticket with its recording, on the real listener (I01, I04).
 
 use crate::support::ticket;
+use crate::voice_support::{opening, speak, verb};
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::hmac;
-use data_encoding::{BASE64, HEXLOWER};
-use futures_util::{SinkExt as _, StreamExt as _};
+use data_encoding::HEXLOWER;
 use lodge_e2e::{House, Plan, Store};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Error;
 
 on_both_stores!(
     i04_what_is_spoken_at_jambonz_becomes_the_calls_recording,
@@ -60,12 +59,6 @@ async fn jambonz(address: &str, says: &Value) -> Result<Value> {
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-/// The verb of this name.
-fn verb(answer: &Value, name: &str) -> Result<Value> {
-    let verbs = answer.as_array().context("verbs")?;
-    verbs.iter().find(|verb| verb["verb"] == name).cloned().with_context(|| format!("no {name}: {answer}"))
-}
-
 async fn i04_what_is_spoken_at_jambonz_becomes_the_calls_recording(store: Store) -> Result<()> {
     let inbox = "[inbox.hotline.voice.jambonz]\naccount_sid = \"a1\"\napi_key = \"file:jambonz-secret\"\n\
                  webhook_secret = \"file:jambonz-secret\"\napi_base = \"http://127.0.0.1:9\"\n";
@@ -78,25 +71,10 @@ async fn i04_what_is_spoken_at_jambonz_becomes_the_calls_recording(store: Store)
     let pressed = json!({"digits": "1", "reason": "dtmfDetected"});
     let listen = verb(&jambonz(&turn(&verb(&menu, "gather")?)?, &pressed).await?, "listen")?;
 
-    let opening = |password: &str| -> Result<_> {
-        let mut request = listen["url"].as_str().context("an address")?.into_client_request()?;
-        let name = listen["wsAuth"]["username"].as_str().context("a name")?;
-        let login = format!("Basic {}", BASE64.encode(format!("{name}:{password}").as_bytes()));
-        request.headers_mut().insert("authorization", login.parse()?);
-        request.headers_mut().insert("sec-websocket-protocol", "audio.drachtio.org".parse()?);
-        Ok(request)
-    };
-    let refused = connect_async(opening("another")?).await;
+    let refused = connect_async(opening(&listen, "another")?).await;
     ensure!(matches!(&refused, Err(Error::Http(answer)) if answer.status() == 401), "{refused:?}");
-    let password = listen["wsAuth"]["password"].as_str().context("a password")?;
-    let (mut switch, _) = connect_async(opening(password)?).await.context("speak to the gateway")?;
-    switch.send(Message::text(json!({"callSid": CALL, "sampleRate": 8000}).to_string())).await?;
     let tone: Vec<u8> = (0..24_000).flat_map(|at| if at % 16 < 8 { [0, 16] } else { [0, 240] }).collect();
-    for piece in tone.chunks(320) {
-        switch.send(Message::Binary(piece.to_vec().into())).await?;
-    }
-    switch.close(None).await?;
-    while let Some(Ok(_)) = switch.next().await {}
+    speak(&listen, CALL, &tone).await?;
 
     let confirm = jambonz(&turn(&listen)?, &json!({"dial_call_duration": 3, "digits": "#"})).await?;
     jambonz(&format!("{hotline}/status"), &json!({"call_status": "completed", "duration": 40})).await?;

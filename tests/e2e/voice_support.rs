@@ -3,11 +3,17 @@
 
 use crate::voice_signing::{Callback, Headers, configured, own_key, sign};
 use anyhow::{Context, Result, ensure};
+use data_encoding::BASE64;
+use futures_util::{SinkExt as _, StreamExt as _};
 use lodge_e2e::{House, clock};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::Request;
 use url::form_urlencoded::Serializer;
 
 /// What a recording is made of here.
@@ -116,6 +122,11 @@ impl Phone {
         self.value["events"].get(event).is_some()
     }
 
+    /// Whether the provider sends text messages for us.
+    pub(crate) fn texts(&self) -> bool {
+        !self.value["texted"].is_null()
+    }
+
     /// The tables of an inbox of the provider's name.
     pub(crate) fn inbox(&self, api: &str, dialogue: &str) -> String {
         let table = self.value["table"].as_str().unwrap_or(self.name);
@@ -154,6 +165,9 @@ impl Phone {
             return Ok((place.to_owned(), text));
         }
         let fields: Map<String, Value> = serde_json::from_str(&text).context("read the fields")?;
+        if fields.values().any(Value::is_object) {
+            return Ok((place.to_owned(), in_parts(&fields)?));
+        }
         let mut form = Serializer::new(String::new());
         for (key, value) in &fields {
             form.append_pair(key, value.as_str().context("a field of a form is a text")?);
@@ -177,7 +191,8 @@ impl Phone {
         let own = self.text("signing").to_lowercase();
         let mut last = (0, String::new());
         for secret in ["another", &own] {
-            let mut request = client.post(url).header("content-type", self.text("media_type"));
+            let media_type = if body.starts_with(BOUNDARY) { IN_PARTS } else { self.text("media_type") };
+            let mut request = client.post(url).header("content-type", media_type);
             for (name, value) in self.signed(url, body, secret) {
                 request = request.header(name, value);
             }
@@ -187,6 +202,54 @@ impl Phone {
         }
         Ok(last)
     }
+}
+
+/// How a form in parts begins, and its media type.
+const BOUNDARY: &str = "--parts";
+const IN_PARTS: &str = "multipart/form-data; boundary=parts";
+
+/// A form whose files are all [`SOUND`]s.
+fn in_parts(fields: &Map<String, Value>) -> Result<String> {
+    let mut form = String::new();
+    for (key, value) in fields {
+        let (file, content) = match value["file"].as_str() {
+            Some(file) => (format!("; filename=\"{file}\""), str::from_utf8(SOUND)?),
+            None => (String::new(), value.as_str().context("a field of a form is a text")?),
+        };
+        form += &format!(
+            "{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{key}\"{file}\r\n\r\n{content}\r\n"
+        );
+    }
+    Ok(form + BOUNDARY + "--\r\n")
+}
+
+/// Speaks to where a `listen` of jambonz says, as its switch does, until that is kept.
+pub(crate) async fn speak(listen: &Value, call: &str, audio: &[u8]) -> Result<()> {
+    let password = listen["wsAuth"]["password"].as_str().context("a password")?;
+    let (mut switch, _) = connect_async(opening(listen, password)?).await.context("speak to the gateway")?;
+    switch.send(Message::text(json!({"callSid": call, "sampleRate": 8000}).to_string())).await?;
+    for piece in audio.chunks(320) {
+        switch.send(Message::Binary(piece.to_vec().into())).await?;
+    }
+    switch.close(None).await?;
+    while let Some(Ok(_)) = switch.next().await {}
+    Ok(())
+}
+
+/// The request by which a switch comes with this password.
+pub(crate) fn opening(listen: &Value, password: &str) -> Result<Request<()>> {
+    let mut request = listen["url"].as_str().context("an address")?.into_client_request()?;
+    let name = listen["wsAuth"]["username"].as_str().context("a name")?;
+    let login = format!("Basic {}", BASE64.encode(format!("{name}:{password}").as_bytes()));
+    request.headers_mut().insert("authorization", login.parse()?);
+    request.headers_mut().insert("sec-websocket-protocol", "audio.drachtio.org".parse()?);
+    Ok(request)
+}
+
+/// The verb of this name in an answer of jambonz'.
+pub(crate) fn verb(answer: &Value, name: &str) -> Result<Value> {
+    let verbs = answer.as_array().context("verbs")?;
+    verbs.iter().find(|verb| verb["verb"] == name).cloned().with_context(|| format!("no {name}: {answer}"))
 }
 
 /// Puts the fields of one into the other; a null takes a field away.

@@ -37,6 +37,11 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Whether it was filed as a ticket.
+    pub(crate) fn is_ticket(&self) -> bool {
+        self.filed.as_ref().is_some_and(|filed| filed.reference.is_some())
+    }
+
     /// What was answered to the callback with this digest, if it came before.
     pub(crate) fn given(&self, digest: &str) -> Option<Given> {
         self.answers.iter().find(|given| given.to == digest).cloned()

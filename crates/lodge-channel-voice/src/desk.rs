@@ -71,13 +71,20 @@ impl Desk {
                 continue;
             }
             let gone = gone || self.left(facts, &kept, input).await?;
+            if let Input::Recorded(Some(message)) = input
+                && !kept.is_ticket()
+            {
+                // A message is one, even if the call went on or came to its end before it was told of.
+                kept.call.learned.remember(message.clone());
+            }
             // What answers an earlier turn answers nothing now: the caller is asked again.
             let input = if number == Some(kept.call.turn) || gone { input } else { &Input::Begin };
             let turn = self.step(&mut kept, input, gone).await?;
             if gone || turn.then == Then::HangUp {
                 kept.call.ended = true;
                 let outcome = if gone { Outcome::Abandoned } else { Outcome::Completed };
-                self.end(&mut kept, outcome, None).await?;
+                let status = kept.status.clone();
+                self.end(&mut kept, outcome, status.as_deref().map(|status| (status, None))).await?;
             }
             let turns = kept.call.turn;
             let script =
@@ -202,8 +209,7 @@ impl Desk {
             let known = self.calls.known(&facts.id).await.map_err(|error| refusal(&error))?;
             let Some((mut kept, version)) = known else { return Ok(()) };
             // What was filed is told of by the recording's own supplement.
-            let told = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
-            if told || !kept.call.learned.remember(message.clone()) {
+            if kept.is_ticket() || !kept.call.learned.remember(message.clone()) {
                 return Ok(());
             }
             if kept.filed.is_some() {
@@ -224,7 +230,8 @@ impl Desk {
             tracing::warn!(inbox = %self.inbox.name, "a text message came to an inbox for calls");
             return Ok(no_call());
         }
-        let Some(Heard { facts, events }) = self.dialect.read(request) else { return Ok(unreadable()) };
+        let heard = self.dialect.read(request).filter(|heard| heard.facts.are_plausible());
+        let Some(Heard { facts, events }) = heard else { return Ok(unreadable()) };
         if let Some(upload) = upload(request, &facts.id) {
             self.take_in(&facts, upload).await?;
         }
@@ -254,9 +261,12 @@ impl Desk {
         let now = self.clock.now();
         match self.recordings.store(facts, upload).await.map_err(|error| refusal(&error))? {
             Ok(file) => {
-                let pending =
-                    Pending::new(facts.clone(), What::Recording { seconds }, id, String::new(), now);
-                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))
+                let what = What::Recording { seconds };
+                let pending = Pending::new(facts.clone(), what, id.clone(), String::new(), now);
+                let kept = file.is_some();
+                self.recordings.keep(pending.with(file)).await.map_err(|error| refusal(&error))?;
+                // At once: nobody tells of it again where the turn that it came with is not taken.
+                if kept { self.recorded(facts, &Message { id, seconds }).await } else { Ok(()) }
             }
             Err(error) => {
                 tracing::warn!(inbox = %self.inbox.name, %error, "a recording that came along was not kept");

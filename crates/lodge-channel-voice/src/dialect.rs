@@ -19,6 +19,9 @@ use lodge_domain::{Assurance, Digest, OutboundId, digest_parts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The longest id of a call or an account, in bytes: several times as long as any provider's.
+const LONGEST_ID: usize = 512;
+
 /// What a provider can do. Dialogues that ask for more are refused when they are checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capabilities {
@@ -104,6 +107,12 @@ impl Facts {
             assurance: Assurance::Unverified,
             evidence: None,
         }
+    }
+
+    /// Whether the ids are as short as ids are: what is kept of a call, and said of it, is never of any length (T71).
+    pub(crate) fn are_plausible(&self) -> bool {
+        let control = self.control.as_deref().unwrap_or_default();
+        [&self.id, &self.account, control].iter().all(|id| id.len() <= LONGEST_ID)
     }
 }
 

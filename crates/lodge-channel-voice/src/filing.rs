@@ -142,8 +142,7 @@ impl Desk {
             let outcome = if kept.call.turn == 0 { Outcome::Missed } else { Outcome::Abandoned };
             kept.call.ended = true;
             let told = self.end(&mut kept, outcome, Some((status, seconds))).await?;
-            let is_ticket = kept.filed.as_ref().is_some_and(|filed| filed.reference.is_some());
-            if is_ticket && !told {
+            if kept.is_ticket() && !told {
                 let details = object(json!({"status": status, "duration": seconds}));
                 self.supplement(facts, SupplementKind::Status, &format!("status/{status}"), details).await?;
             }

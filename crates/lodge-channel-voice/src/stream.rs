@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use lodge_channel::attachment_policy::judge;
 use lodge_channel::socket::{Counted, open};
 use lodge_domain::Attachment;
-use lodge_domain::ports::{BlobError, BlobWriter};
+use lodge_domain::ports::{BlobError, BlobWriter, StoreError};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,31 @@ pub(crate) struct Terms {
     pub(crate) silence: u32,
     /// Whether the caller did not want to be recorded: it is heard to its end, and nothing is kept.
     pub(crate) refused: bool,
+}
+
+/// A message that was noted, and is about to be spoken.
+pub(crate) struct Coming {
+    pending: Pending,
+    facts: Facts,
+    id: String,
+    terms: Terms,
+}
+
+impl Coming {
+    /// Notes it durably: from now on it is told as lost unless it arrives.
+    pub(crate) async fn note(
+        desk: &Desk,
+        facts: Facts,
+        id: String,
+        terms: Terms,
+    ) -> Result<Self, StoreError> {
+        let now = desk.clock.now();
+        let what = What::Recording { seconds: None };
+        let pending = Pending::new(facts.clone(), what, id.clone(), String::new(), now);
+        let by = SignedDuration::from_secs(i64::from(terms.seconds + 6 * GRACE));
+        desk.recordings.keep(pending.clone().due(now.checked_add(by).unwrap_or(now))).await?;
+        Ok(Self { pending, facts, id, terms })
+    }
 }
 
 /// Why it ends, with a code of RFC 6455 section 7.4 for who is still there.
@@ -127,15 +152,9 @@ fn height(piece: &[u8]) -> u64 {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream<S> {
-    /// Begins: from now on the message is told as lost unless it arrives.
-    pub(crate) async fn begin(desk: Arc<Desk>, facts: Facts, id: String, terms: Terms, stream: S) -> Self {
-        let (recordings, now) = (&desk.recordings, desk.clock.now());
-        let what = What::Recording { seconds: None };
-        let pending = Pending::new(facts.clone(), what, id.clone(), String::new(), now);
-        let by = SignedDuration::from_secs(i64::from(terms.seconds + 6 * GRACE));
-        if let Err(error) = recordings.keep(pending.clone().due(now.checked_add(by).unwrap_or(now))).await {
-            tracing::warn!(inbox = %desk.inbox.name, %error, "a message that is coming in was not noted");
-        }
+    /// Begins to take an awaited message in.
+    pub(crate) async fn begin(desk: Arc<Desk>, coming: Coming, stream: S) -> Self {
+        let (recordings, Coming { pending, facts, id, terms }) = (&desk.recordings, coming);
         let writer = if terms.refused {
             None
         } else {

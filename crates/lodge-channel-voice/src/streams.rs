@@ -5,7 +5,7 @@ use crate::calls::refusal;
 use crate::desk::{Desk, TRIES};
 use crate::dialect::Facts;
 use crate::dialogue::Step;
-use crate::stream::{Stream, Terms};
+use crate::stream::{Coming, Stream, Terms};
 use crate::tickets::Tickets;
 use axum::Router;
 use axum::body::Body;
@@ -60,7 +60,8 @@ impl Streams {
         Router::new().route(&path, get(listen)).with_state(self)
     }
 
-    async fn take(
+    /// Lets a switch in that brings the message a call waits for; the answer by which it becomes a socket.
+    pub(crate) async fn take(
         &self,
         (turn, call): (u32, &str),
         request: &mut Request,
@@ -75,19 +76,21 @@ impl Streams {
         let handshake = Handshake::read(request.headers(), self.protocol)?;
         let busy = |_| self.refused("busy", StatusCode::SERVICE_UNAVAILABLE);
         let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(busy)?;
-        let claimed = self.claim(call, turn).await.map_err(|refusal| {
+        let later = |refusal: Refusal| {
             tracing::warn!(inbox = %self.desk.inbox.name, %refusal, "a message's audio cannot be taken");
             self.refused("busy", StatusCode::SERVICE_UNAVAILABLE)
-        })?;
-        let Some((facts, terms)) = claimed else {
+        };
+        let Some((facts, terms)) = self.claim(call, turn).await.map_err(later)? else {
             return Err(self.refused("not awaited", StatusCode::NOT_FOUND));
         };
+        // Before the switch is let in: whatever it says then is told as lost where we do not live to keep it.
+        let coming = Coming::note(&self.desk, facts, recording(call, turn), terms).await;
+        let coming = coming.map_err(|error| later(refusal(&error)))?;
         let (upgrading, answer) = handshake.grant(request)?;
         let (desk, shutdown) = (Arc::clone(&self.desk), self.shutdown.clone());
-        let id = recording(call, turn);
         self.sockets.spawn(async move {
             match upgrading.stream().await {
-                Ok(stream) => Stream::begin(desk, facts, id, terms, stream).await.run(shutdown).await,
+                Ok(stream) => Stream::begin(desk, coming, stream).await.run(shutdown).await,
                 Err(error) => tracing::debug!(%error, "a message's audio ended before it began"),
             }
             drop(seat);

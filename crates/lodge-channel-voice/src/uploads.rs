@@ -24,12 +24,15 @@ impl Upload {
     }
 }
 
-/// The recording that comes along with what the caller did, where one does: the first file of the form, unless it is empty. Its
-/// id is made of the call's and the turn's, so that the same callback brings the same recording.
+/// The recording that comes along with what the caller did, where one does: the first file of the form, unless nothing is
+/// recorded in it, as of a caller who hung up at the tone. Its id is made of the call's and the turn's, so that the same callback brings the same recording.
 pub(crate) fn upload(request: &Verified<'_>, call: &str) -> Option<Upload> {
     let Some(Place::Turn { number, .. }) = Place::of(request.below()) else { return None };
     let mut parts = request.parts()?.into_iter();
     let part = parts.find(|part| part.file.is_some() && !part.bytes.is_empty())?;
+    if wav::is_empty(&part.bytes) {
+        return None;
+    }
     let declared = part.media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
     Some(Upload {
         id: format!("{call}-{number}"),

@@ -26,6 +26,16 @@ pub(crate) fn head(rate: u32, bytes: u64) -> Bytes {
 
 /// How long a WAV file lasts, in seconds, by its own head; `None` where it is none.
 pub(crate) fn seconds(file: &[u8]) -> Option<u32> {
+    measured(file).map(|(bytes, rate)| bytes / rate)
+}
+
+/// Whether it is a WAV file of a head and nothing else.
+pub(crate) fn is_empty(file: &[u8]) -> bool {
+    measured(file).is_some_and(|(bytes, _)| bytes == 0)
+}
+
+/// How many bytes of sound a WAV file has, and how many make a second.
+fn measured(file: &[u8]) -> Option<(u32, u32)> {
     if file.get(..4)? != b"RIFF" || file.get(8..12)? != b"WAVE" {
         return None;
     }
@@ -38,7 +48,7 @@ pub(crate) fn seconds(file: &[u8]) -> Option<u32> {
             b"data" => {
                 // A file that was never closed properly says nothing of its length, or too much.
                 let there = u32::try_from(file.len().saturating_sub(at + 8)).unwrap_or(u32::MAX);
-                return rate.map(|rate| if size == 0 { there } else { size.min(there) } / rate);
+                return rate.map(|rate| (if size == 0 { there } else { size.min(there) }, rate));
             }
             _ => {}
         }

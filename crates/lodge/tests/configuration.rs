@@ -186,12 +186,16 @@ fn e07_the_shipped_templates_work_and_broken_ones_are_told() {
 
 /// A social inbox of these keys, beside a mailbox, and the keys and reasons of what is wrong with it.
 fn social(server: &str, table: &str) -> Vec<(String, String)> {
+    of_inbox(server, &format!("social{table}"))
+}
+
+/// An inbox of this channel and table, beside a mailbox, and the keys and reasons of what is wrong with it.
+fn of_inbox(server: &str, table: &str) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in [("password", "geheim"), ("plain", "hello world!"), ("fine", "fine")] {
         std::fs::write(folder.path().join(name), value).unwrap();
     }
-    let text =
-        format!("[server]\n{server}\n[queue.general]\nfallback = true\n{MAILBOX}\n[inbox.bot.social{table}");
+    let text = format!("[server]\n{server}\n[queue.general]\nfallback = true\n{MAILBOX}\n[inbox.bot.{table}");
     let Err(problems) = load_text(&folder.path().join("lodge.toml"), &text).check() else {
         return Vec::new();
     };
@@ -227,4 +231,29 @@ fn what_a_social_inbox_lacks_is_told_once_and_before_it_runs() {
     )];
     told("", plivo, &nowhere);
     told("public_url = \"https://help.example.com\"", plivo, &[]);
+}
+
+#[test]
+fn what_a_voice_inbox_lacks_is_told_once_and_in_words() {
+    let told = |table: &str, expected: &[(&str, &str)]| {
+        let expected: Vec<(String, String)> =
+            expected.iter().map(|(key, reason)| ((*key).to_owned(), (*reason).to_owned())).collect();
+        assert_eq!(of_inbox("public_url = \"https://help.example.com\"", table), expected, "{table}");
+    };
+    let token = "auth_token = \"file:fine\"";
+    told(&format!("voice.twilio]\n{token}"), &[]);
+    told("voice.twilio]", &[("inbox.bot.voice.twilio", "`auth_token` is missing")]);
+    let misspelt = [
+        ("inbox.bot.voice.twilio", "`auth_token` is missing"),
+        ("inbox.bot.voice.twilio.auth_tokn", "unknown key `auth_tokn`"),
+    ];
+    told("voice.twilio]\nauth_tokn = \"file:fine\"", &misspelt);
+    let unknown = [("inbox.bot.voice", "`twillio` is not one of the possible values")];
+    told(&format!("voice.twillio]\n{token}"), &unknown);
+    told("voice]", &[("inbox.bot.voice", "one table is wanted here, and there is none")]);
+    let two = [
+        ("inbox.bot.voice", "one table is wanted here, and there are more"),
+        ("inbox.bot.voice.vonage", "`application_id` is missing"),
+    ];
+    told(&format!("voice.twilio]\n{token}\n[inbox.bot.voice.vonage]\n"), &two);
 }

@@ -87,12 +87,15 @@ impl Learned {
         !self.messages.is_empty() || self.speech.contains_key(MESSAGE)
     }
 
-    /// Whether the message is new.
+    /// Whether the message is new. One that is known already may learn its length.
     pub(crate) fn remember(&mut self, message: Message) -> bool {
-        let new = self.messages.iter().all(|one| one.id != message.id);
-        if new {
-            self.messages.push(message);
+        match self.messages.iter_mut().find(|one| one.id == message.id) {
+            Some(known) => known.seconds = known.seconds.or(message.seconds),
+            None => {
+                self.messages.push(message);
+                return true;
+            }
         }
-        new
+        false
     }
 }

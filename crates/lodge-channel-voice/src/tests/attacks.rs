@@ -60,6 +60,27 @@ async fn g01_t13_t14_t16_t17_t18_every_provider_refuses_what_every_provider_has_
 }
 
 #[tokio::test]
+async fn t71_a_call_of_an_endless_name_is_kept_nowhere() {
+    for phone in phones() {
+        let house = House::of(&phone);
+        // As it stands in JSON, and in a form.
+        let form = url::form_urlencoded::byte_serialize(phone.call_id().as_bytes()).collect();
+        let names: [String; 2] = [phone.call_id().to_owned(), form];
+        for event in ["rings", "missed"] {
+            let says = phone.says(event, &[]);
+            let body = String::from_utf8(says.body).unwrap();
+            let body = names.iter().fold(body, |body, name| body.replace(name, &"x".repeat(100_000)));
+            assert!(body.len() > 100_000, "{}: {event}", phone.provider);
+            house.post(&says.place, body.as_bytes()).await;
+            let kept = house.kept("").await;
+            let bytes: usize = kept.iter().map(|(key, value)| key.len() + value.len()).sum();
+            let named = json!(house.contacts().first().map(|contact| &contact.details)).to_string().len();
+            assert!(bytes < 16_384 && named < 16_384, "{} {event}: {bytes} {named}", phone.provider);
+        }
+    }
+}
+
+#[tokio::test]
 async fn t13_nothing_of_what_is_refused_is_kept_and_only_places_of_ours_are_served() {
     for phone in phones() {
         let house = House::of(&phone);

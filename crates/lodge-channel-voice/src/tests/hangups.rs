@@ -92,6 +92,25 @@ async fn i03_a_message_that_is_told_of_after_the_end_makes_the_ticket_that_the_c
     }
 }
 
+#[tokio::test]
+async fn i03_a_message_told_of_with_the_hang_up_is_one_though_the_end_was_told_first() {
+    for phone in phones().iter().filter(|phone| phone.has("gone_recording")) {
+        let house = Plan::of(phone).extra(json!({"abandoned": false})).build();
+        let menu = house.rings().await;
+        let record = house.presses("2", &menu).await;
+        house.told("completed", &[]).await;
+        assert!(house.contacts().is_empty(), "{}", phone.provider);
+        let values = [("recording", "RE1")];
+        for _ in 0..2 {
+            house.goes_on("gone_recording", &values, Some(&record)).await;
+        }
+        let contacts = house.contacts();
+        assert_eq!(contacts.len(), 1, "{}: nothing of a message is lost", phone.provider);
+        assert_eq!(contacts[0].details["outcome"], "voicemail", "{}", phone.provider);
+        assert!(!contacts[0].acknowledges_inline, "{}: nobody was told anything", phone.provider);
+    }
+}
+
 fn withheld(phone: &Phone) -> Vec<String> {
     let all = phone.value["withheld"].as_array().unwrap();
     all.iter().map(|one| one.as_str().unwrap().to_owned()).collect()

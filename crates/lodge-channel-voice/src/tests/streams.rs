@@ -140,7 +140,9 @@ async fn i04_what_is_spoken_becomes_the_calls_recording() {
     let contacts = waiting.house.contacts();
     assert_eq!(contacts.len(), 1);
     let id = &waiting.house.supplements()[0].details["recording_id"];
-    assert_eq!(&contacts[0].details["recording"]["recording_id"], id, "told of by the same name");
+    let recording = &contacts[0].details["recording"];
+    assert_eq!(&recording["recording_id"], id, "told of by the same name");
+    assert_eq!(recording["duration"], 17, "as long as the switch says, though it was told of before");
     assert!(waiting.house.kept("recording/").await.is_empty() && waiting.told().await.len() == 1);
 }
 
@@ -296,6 +298,28 @@ async fn c12_a_house_that_closes_keeps_what_was_spoken_and_one_that_died_says_th
 
     let waiting = Waiting::new().await;
     let _switch = waiting.switch().await;
+    waiting.house.shared.clock.advance(SignedDuration::from_secs(200));
+    let told = waiting.told().await;
+    assert!(told[0].attachments.is_empty() && told[0].details["missing"].is_string(), "{told:?}");
+}
+
+#[tokio::test]
+async fn c12_a_message_is_noted_before_the_switch_is_let_in() {
+    let waiting = Waiting::new().await;
+    let login = BASE64.encode(format!("lodge:{}", waiting.password).as_bytes());
+    // Nobody brings it: this connection becomes no socket.
+    let mut request = axum::extract::Request::get(&waiting.path)
+        .header("authorization", format!("Basic {login}"))
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("sec-websocket-protocol", PROTOCOL)
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let call = waiting.house.phone().call_id();
+    let answer = waiting.house.streams.as_ref().unwrap().take((2, call), &mut request).await.unwrap_err();
+    assert_eq!(answer.status().as_u16(), 426);
     waiting.house.shared.clock.advance(SignedDuration::from_secs(200));
     let told = waiting.told().await;
     assert!(told[0].attachments.is_empty() && told[0].details["missing"].is_string(), "{told:?}");

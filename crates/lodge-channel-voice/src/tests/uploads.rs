@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 const LARGEST: usize = 6 * 1024 * 1024;
 
-/// Says what the form's field `said` is: "ring" or keys; and brings files.
+/// Says what the form's field `said` is: "ring" or keys, or "dies", of which nothing but its file is heard; and brings files.
 struct Bringing;
 
 #[async_trait]
@@ -49,7 +49,9 @@ impl Dialect for Bringing {
             (_, Some(upload)) => (Some(2), Input::Recorded(Some(upload.message()))),
             (keys, None) => (Some(1), Input::Keys(keys.to_owned())),
         };
-        Some(Heard { facts, events: vec![Event::Turn { number, input, gone: false }] })
+        let event = Event::Turn { number, input, gone: false };
+        let heard = request.form().get("said") != Some("dies");
+        Some(Heard { facts, events: heard.then_some(event).into_iter().collect() })
     }
 
     fn manner(&self) -> Manner {
@@ -144,6 +146,25 @@ async fn i04_without_consent_nothing_of_it_is_kept() {
     let told = house.supplements().await;
     assert!(told[0].attachments.is_empty() && told[0].details["missing"].is_string(), "{told:?}");
     assert_eq!(house.blobs.read(&named(wav()).await).await.unwrap_err(), BlobError::Missing);
+}
+
+#[tokio::test]
+async fn c12_a_recording_that_is_kept_is_a_message_whatever_becomes_of_its_turn() {
+    let house = asked().await;
+    assert!(house.tell("turn/2", "t", form("dies", Some(&wav()))).await.0.is_success());
+    house.desk.last(&Facts::of("call-1", ""), "completed", None).await.unwrap();
+    let contact = house.intake.contacts().remove(0);
+    assert_eq!((&contact.details["outcome"], house.supplements().await.len()), (&"voicemail".into(), 1));
+}
+
+#[tokio::test]
+async fn i04_a_file_in_which_nothing_is_recorded_is_no_message() {
+    let house = asked().await;
+    let head = crate::wav::head(8000, 0);
+    assert!(house.tell("turn/2", "t", form("#", Some(&head))).await.0.is_success());
+    assert!(house.supplements().await.is_empty());
+    let (kept, _) = house.desk.calls.known("call-1").await.unwrap().unwrap();
+    assert!(kept.call.learned.messages.is_empty(), "{:?}", kept.call.learned);
 }
 
 /// What a blob of these bytes is named.

@@ -4,7 +4,7 @@ use super::model::{
     AcknowledgmentSection, AttachmentsSection, BlobSection, CoreSection, HoursSection, InboxSection,
     LimitsSection, LogSection, PrivacySection, RetentionSection, ServerSection, SigningSection, StoreSection,
 };
-use super::problem::{FileProblem, explain};
+use super::problem::{FileProblem, NO_TABLE, explain};
 use crate::channels;
 use lodge_channel::Door;
 use lodge_domain::InboxName;
@@ -371,7 +371,10 @@ impl File<'_> {
             let below = error.path().to_string();
             let key = if below == "." { path.to_owned() } else { format!("{path}.{below}") };
             // A required key that was taken out because its value was wrong is not missing as well.
-            let follow_on = removed.iter().any(|gone| reason == format!("`{gone}` is missing"));
+            let missing = |gone: &String| reason == format!("`{gone}` is missing");
+            // Nor is there no table at all where the one that was there was taken out.
+            let emptied = !removed.is_empty() && reason == NO_TABLE;
+            let follow_on = emptied || removed.iter().any(missing);
             if !follow_on {
                 let place = self.place(span.start);
                 self.loaded.problem(place, &key, reason, remedy);

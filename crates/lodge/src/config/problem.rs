@@ -48,6 +48,9 @@ impl std::fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// The reason where a section that is one of several tables has none of them.
+pub(super) const NO_TABLE: &str = "one table is wanted here, and there is none";
+
 /// Turns the words of the parser into a reason and a remedy.
 pub(super) fn explain(message: &str) -> (String, String) {
     let first = message.lines().next().unwrap_or(message).trim();
@@ -77,6 +80,11 @@ pub(super) fn explain(message: &str) -> (String, String) {
     if let Some(rest) = first.strip_prefix("invalid type: ") {
         let (found, wanted) = rest.split_once(", expected ").unwrap_or((rest, "another type"));
         return (format!("found {found}"), format!("write {} here", plainly(wanted)));
+    }
+    if let Some(rest) = first.strip_prefix("wanted exactly 1 element, ") {
+        let none = rest.starts_with("found 0");
+        let reason = if none { NO_TABLE } else { "one table is wanted here, and there are more" };
+        return (reason.to_owned(), "write one of those that `lodge config-reference` names".to_owned());
     }
     (first.to_owned(), "correct the value; see `lodge config-reference`".to_owned())
 }
