@@ -130,16 +130,36 @@ async fn whoever_is_told_looks_even_where_another_gateway_holds_the_account() {
 
 #[tokio::test]
 async fn f07_pushes_do_not_hurry_us_while_the_server_wants_to_be_left_alone() {
+    // Longer than we would wait anyway, and shorter than that.
+    for wait in [7200, 600] {
+        let (rig, keys) = subscribed().await;
+        rig.api.tell_later("/api/v1/notifications", 429, Some(wait), r#"{"error":"Too many requests"}"#);
+        let task = tokio::spawn(rig.tasks[1].start());
+        until("the first look", || rig.api.calls("/api/v1/notifications").len() == 1).await;
+        for _ in 0..20 {
+            let (headers, body) = push(&keys, &words(2), false);
+            assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::OK);
+        }
+        tokio::time::sleep(Duration::from_millis(2300)).await;
+        assert_eq!(rig.api.calls("/api/v1/notifications").len(), 1, "{wait}");
+        rig.context.shutdown.cancel();
+        task.await.unwrap().unwrap();
+    }
+}
+
+/// A stranger who mentions the account without end may not use up the calls that replies need.
+#[tokio::test]
+async fn f07_pushes_without_end_make_us_look_now_and_then() {
     let (rig, keys) = subscribed().await;
-    rig.api.tell_later("/api/v1/notifications", 429, Some(7200), r#"{"error":"Too many requests"}"#);
+    pages(&rig, &[json!([]), json!([]), json!([]), json!([]), json!([])]);
     let task = tokio::spawn(rig.tasks[1].start());
     until("the first look", || rig.api.calls("/api/v1/notifications").len() == 1).await;
-    for _ in 0..20 {
+    for _ in 0..35 {
         let (headers, body) = push(&keys, &words(2), false);
         assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::OK);
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(rig.api.calls("/api/v1/notifications").len(), 1);
+    assert_eq!(rig.api.calls("/api/v1/notifications").len(), 2, "in three seconds and a half");
     rig.context.shutdown.cancel();
     task.await.unwrap().unwrap();
 }
