@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode};
 use lodge_channel::door::Door;
 use lodge_domain::NodeName;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ADDRESS: &str = "https://gw.example.test/hooks/page";
 
@@ -154,12 +154,15 @@ async fn f07_pushes_without_end_make_us_look_now_and_then() {
     pages(&rig, &[json!([]), json!([]), json!([]), json!([]), json!([])]);
     let task = tokio::spawn(rig.tasks[1].start());
     until("the first look", || rig.api.calls("/api/v1/notifications").len() == 1).await;
-    for _ in 0..35 {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
         let (headers, body) = push(&keys, &words(2), false);
         assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::OK);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(rig.api.calls("/api/v1/notifications").len(), 2, "in three seconds and a half");
+    let most = 1 + (began.elapsed().as_millis() + 500) / 2000;
+    let looks = rig.api.calls("/api/v1/notifications").len();
+    assert!(looks > 1 && looks as u128 <= most, "{looks} of {most} in {:?}", began.elapsed());
     rig.context.shutdown.cancel();
     task.await.unwrap().unwrap();
 }
