@@ -60,6 +60,10 @@ impl Provider for SocialDesk {
         self.speech.verify(request, now)
     }
 
+    fn disbelief(&self) -> Answer {
+        self.speech.disbelief()
+    }
+
     async fn parse(&self, request: &Verified<'_>) -> Result<Vec<Inbound>, Refusal> {
         let now = self.context.clock.now();
         let id = self.speech.id_of(request);

@@ -178,6 +178,7 @@ impl Door for SocialSettings {
             speech,
             capabilities: settings.capabilities(),
             pacer: Pacer::new(settings.capabilities().pace),
+            budgets: Arc::clone(&context.budgets),
             long_text: self.long_text,
             unsendable_files: self.unsendable_files,
             links: Arc::clone(&context.files),

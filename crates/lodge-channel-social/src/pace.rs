@@ -1,7 +1,12 @@
 //! How fast an account speaks: no faster than its provider takes, over all and to each party, so that nobody has to tell it to
 //! wait (F07). What a provider says all the same is heeded beside this.
+//!
+//! Each gateway keeps the pace by itself, without asking anybody; where a provider counts over longer than a few seconds, all
+//! gateways of one store take from one allowance besides. What is counted over less is over before it was told around.
 
 use jiff::{SignedDuration, Timestamp};
+use lodge_domain::digest_parts;
+use lodge_domain::ports::Tally;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +14,8 @@ use std::sync::{Mutex, PoisonError};
 const MOST: usize = 10_000;
 /// How long a message waits in place; beyond that it gives way to others.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+/// From how many seconds on all gateways count together.
+const SHARED: u32 = 10;
 
 /// So many within so long, all of them at once where nothing went before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +37,22 @@ impl Pace {
     /// `all` over everybody and `each` to one party, both as (how many, within how many seconds); none of them 0.
     pub(crate) const fn new(all: (i32, u32), each: (i32, u32)) -> Self {
         Self { all: Rate { count: all.0, seconds: all.1 }, each: Rate { count: each.0, seconds: each.1 } }
+    }
+}
+
+impl Pace {
+    /// What one more to `party` takes from all gateways' allowances of `account`; empty where nothing is counted for so long.
+    pub(crate) fn tallies(self, account: &str, party: &str) -> Vec<Tally> {
+        let both = [(self.all, "to everybody", ""), (self.each, "to one party", party)];
+        let shared = both.into_iter().filter(|(rate, ..)| rate.seconds >= SHARED);
+        let tally = |(rate, whom, party): (Rate, &str, &str)| Tally {
+            key: digest_parts(&[b"social pace", account.as_bytes(), whom.as_bytes(), party.as_bytes()]),
+            label: format!("{} within {} s {whom}", rate.count, rate.seconds),
+            window: std::time::Duration::from_secs(rate.seconds.into()),
+            limit: rate.count.unsigned_abs().into(),
+            amount: 1,
+        };
+        shared.map(tally).collect()
     }
 }
 

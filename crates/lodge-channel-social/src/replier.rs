@@ -13,7 +13,7 @@ use lodge_channel::{FileLinks, Health};
 use lodge_domain::delivery::{
     Announced, OutboundAttachment, OutboundMessage, OutboundState, RecipientState, Sent,
 };
-use lodge_domain::ports::{BlobError, Blobs, Clock, Replier};
+use lodge_domain::ports::{BlobError, Blobs, BudgetVerdict, Budgets, Clock, Replier};
 use lodge_domain::{DeliveryError, Disposition, InboxId, PartyHandle, ReturnPath, TraceKey};
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,8 @@ pub(crate) struct SocialReplier {
     pub(crate) speech: Arc<dyn Speech>,
     pub(crate) capabilities: Capabilities,
     pub(crate) pacer: Pacer,
+    /// What all gateways of this account count together.
+    pub(crate) budgets: Arc<dyn Budgets>,
     pub(crate) long_text: LongText,
     pub(crate) unsendable_files: UnsendableFiles,
     pub(crate) links: Arc<dyn FileLinks>,
@@ -46,6 +48,11 @@ struct Plan<'m> {
 
 fn never(message: impl Into<String>) -> DeliveryError {
     DeliveryError::new(Disposition::Never, message)
+}
+
+fn too_fast(wait: SignedDuration) -> DeliveryError {
+    let disposition = Disposition::Later { after: Some(wait) };
+    DeliveryError::new(disposition, "send faster than the provider takes it")
 }
 
 impl SocialReplier {
@@ -119,12 +126,30 @@ impl SocialReplier {
     async fn in_turn(&self, way: &Way) -> Result<(), DeliveryError> {
         match self.pacer.book(&way.party, self.clock.now()) {
             Ok(wait) => {
+                self.in_turn_of_all(way).await?;
                 tokio::time::sleep(std::time::Duration::try_from(wait).unwrap_or_default()).await;
                 Ok(())
             }
-            Err(wait) => {
-                let disposition = Disposition::Later { after: Some(wait) };
-                Err(DeliveryError::new(disposition, "send faster than the provider takes it"))
+            Err(wait) => Err(too_fast(wait)),
+        }
+    }
+
+    /// Takes from what all gateways may say together. A store that does not answer keeps nobody from speaking: each of them
+    /// still keeps the pace by itself.
+    async fn in_turn_of_all(&self, way: &Way) -> Result<(), DeliveryError> {
+        let tallies = self.capabilities.pace.tallies(self.inbox.name.as_str(), &way.party);
+        if tallies.is_empty() {
+            return Ok(());
+        }
+        match self.budgets.take(&self.inbox.brand, &tallies).await {
+            Ok(BudgetVerdict::Granted) => Ok(()),
+            Ok(BudgetVerdict::Exhausted { until, label }) => {
+                let wait = until.duration_since(self.clock.now()).max(SignedDuration::from_secs(1));
+                Err(too_fast(wait).detail(label))
+            }
+            Err(error) => {
+                tracing::warn!(inbox = %self.inbox.name, %error, "the pace of all gateways is not known");
+                Ok(())
             }
         }
     }

@@ -206,6 +206,11 @@ pub(crate) trait Speech: Send + Sync {
         Err(Forged("this provider calls nobody"))
     }
 
+    /// See [`lodge_channel::webhook::Provider::disbelief`].
+    fn disbelief(&self) -> Answer {
+        Answer::empty(StatusCode::UNAUTHORIZED)
+    }
+
     /// What looks for news, where the provider has to be asked for them.
     fn watch(self: Arc<Self>) -> Option<Arc<dyn Watch>> {
         None

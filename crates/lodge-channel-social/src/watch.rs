@@ -40,8 +40,9 @@ const REFUSED: Option<Backoff> = Backoff::new(Duration::from_secs(30), Duration:
 /// Refusals of who we are in a row after which we hardly try any more (T77).
 const PATIENT_AFTER: u32 = 5;
 const HARDLY: Duration = Duration::from_secs(3600);
-/// How long after one look the next one follows at the earliest, however often the provider says that there is something.
-const SPACING: Duration = Duration::from_secs(1);
+/// How long after one look the next one follows at the earliest, however often the provider says that there is something:
+/// servers take about one call a second, and replies are calls too.
+const SPACING: Duration = Duration::from_secs(2);
 /// How often it is asked whether the account is free to be looked at.
 const LENT: Duration = Duration::from_secs(10);
 
@@ -151,6 +152,13 @@ pub enum Next {
     AtOnce,
     /// Nothing more for now; the provider may want to be left alone for longer than usual.
     Wait(Option<SignedDuration>),
+}
+
+/// How long until the next look; for the first part of it nothing makes us look sooner.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pause {
+    wait: Duration,
+    rest: Duration,
 }
 
 /// Looks for news of one inbox.
@@ -290,8 +298,9 @@ impl Watcher {
         self.save(version, &cursor).await.map(drop)
     }
 
-    /// Looks once and says how it went: how long to wait for the next look.
-    async fn turn(&self) -> Duration {
+    /// Looks once and says how it went: when to look again. Where it failed, or the provider wants to be left alone, no hint
+    /// shortens that.
+    async fn turn(&self) -> Pause {
         let outcome = self.round().await;
         let random = self.desk.context.entropy.number();
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -300,21 +309,27 @@ impl Watcher {
                 *failures = (0, 0);
                 self.health.works();
                 return match next {
-                    Next::AtOnce => Duration::ZERO,
+                    Next::AtOnce => Pause::default(),
                     Next::Wait(rest) => {
                         let rest = rest.and_then(|rest| Duration::try_from(rest).ok()).unwrap_or_default();
-                        rest.max(self.watch.every())
+                        Pause { wait: rest.max(self.watch.every()), rest }
                     }
                 };
             }
             Err(WatchError::Overtaken | WatchError::Refused(Refusal::Closing)) => {
-                return Duration::from_millis(100);
+                return Pause { wait: Duration::from_millis(100), ..Pause::default() };
             }
             Err(error) => error,
         };
+        let wait = self.failed(&error, &mut failures, random);
+        Pause { wait, rest: wait }
+    }
+
+    /// How long to wait after this failure, of which there were so many before.
+    fn failed(&self, error: &WatchError, failures: &mut (u32, u32), random: u64) -> Duration {
         failures.0 = failures.0.saturating_add(1);
         let wait = FAILED.map_or(HARDLY, |backoff| backoff.delay(failures.0, random));
-        match &error {
+        match error {
             WatchError::Provider(DeliveryError { disposition: Disposition::Misconfigured, .. }) => {
                 failures.1 = failures.1.saturating_add(1);
                 let patience = if failures.1 >= PATIENT_AFTER { "; now tried once an hour" } else { "" };
@@ -376,13 +391,18 @@ impl Watcher {
             held = self.hold().await;
             // Whoever is told looks, whoever holds the account: the mark is written by one of them alone.
             let looks = held.is_some() || told;
-            let wait = if looks { self.turn().await } else { LENT };
+            let mut wait = LENT;
+            if looks {
+                let pause = self.turn().await;
+                wait = pause.wait;
+                rests_until = context.clock.now().checked_add(pause.rest).unwrap_or(Timestamp::MAX);
+            }
             // Whoever cannot look for long lets somebody else try.
-            if looks && wait > self.watch.every() {
-                rests_until = context.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-                if let Some(lease) = held.take() {
-                    self.give_back(&lease).await;
-                }
+            if looks
+                && wait > self.watch.every()
+                && let Some(lease) = held.take()
+            {
+                self.give_back(&lease).await;
             }
             told = tokio::select! {
                 () = tokio::time::sleep(wait) => told && wait.is_zero(),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use lodge_domain::ports::{
-    BlobError, Blobs, Clock, DeadLetters, Entropy, InboxState, Intake, Leases, Replier, Timelines,
+    BlobError, Blobs, Budgets, Clock, DeadLetters, Entropy, InboxState, Intake, Leases, Replier, Timelines,
 };
 use lodge_domain::{BrandName, ChannelAddress, Hours, Inbound, InboxId, InboxName, KeyRing, NodeName};
 use std::collections::BTreeMap;
@@ -79,6 +79,8 @@ pub struct Context {
     pub state: Arc<dyn InboxState>,
     /// One holder a name.
     pub leases: Arc<dyn Leases>,
+    /// Allowances that all gateways take from.
+    pub budgets: Arc<dyn Budgets>,
     /// Where quarantined originals are noted.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where raw originals and attachments are kept.

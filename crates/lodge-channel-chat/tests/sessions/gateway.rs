@@ -164,6 +164,7 @@ async fn furnish(
         hours: Arc::default(),
         state: Arc::clone(store) as _,
         leases: Arc::clone(store) as _,
+        budgets: Arc::clone(store) as _,
         dead_letters: Arc::clone(store) as _,
         blobs: Arc::new(MemoryBlobs::new(Arc::clone(&clock))),
         clock,

@@ -149,6 +149,7 @@ impl House {
             hours: Arc::default(),
             state: Arc::new(Trapped(state, trap.clone())),
             leases: Arc::new(self.store.clone()),
+            budgets: Arc::new(self.store.clone()),
             dead_letters: Arc::new(self.store.clone()),
             blobs: Arc::new(Trapped(blobs, trap.clone())),
             clock: Arc::new(WallClock),

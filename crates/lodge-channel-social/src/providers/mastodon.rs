@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use lodge_channel::fetch::{ApiAnswer, ApiBody, ApiCall, ApiClient, Credentials, MediaPolicy, escaped};
 use lodge_channel::webhook::{Answer, Forged, LONGEST_PUSH, Unverified, Verified};
 use lodge_channel::{Context, Problem, Registrar, Secret};
-use lodge_domain::ports::{Clock, Outcome};
+use lodge_domain::ports::{Clock, Outcome, Refusal};
 use lodge_domain::{DeliveryError, Disposition, HandleKind, PartyHandle, digest_parts};
 use reqwest::Method;
 use schemars::JsonSchema;
@@ -138,7 +138,7 @@ impl Settings for Mastodon {
         let token = token.map_err(|error| unreadable("access_token", error))?;
         let base = self.api_base.as_ref().or(self.server.as_ref()).ok_or_else(no_server)?;
         Ok(Arc::new(Account {
-            inlet: self.push.then(|| push::Inlet::new(&token, base)).transpose()?,
+            inlet: self.push.then(|| push::Inlet::new(&token)).transpose()?,
             credentials: Credentials::Bearer(token),
             api: api(Some(base), "")?,
             settings: self.clone(),
@@ -236,6 +236,12 @@ impl Speech for Account {
     fn verify<'r>(&self, request: &'r Unverified, _: Timestamp) -> Result<Verified<'r>, Forged> {
         let inlet = self.inlet.as_ref().ok_or(Forged("nobody was asked to push"))?;
         inlet.keys.open(request).map(|(verified, _)| verified)
+    }
+
+    /// On hearing a 4xx the server drops the subscription: a gateway that still has the token from before, or has it already,
+    /// would end what the others live by. So it is asked to come back, and the look finds what it was about.
+    fn disbelief(&self) -> Answer {
+        Answer::later(&Refusal::Busy { retry_after: push::DISBELIEVED })
     }
 
     fn opened(&self, request: &Verified<'_>) -> Option<Bytes> {

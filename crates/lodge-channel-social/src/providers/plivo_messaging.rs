@@ -41,7 +41,7 @@ const MOST_NONCES: usize = 20_000;
 
 /// What a number at Plivo can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HMAC-SHA256 of address and form",
+    verified_by: "HMAC-SHA256 of address, form and nonce, or of address and nonce (version 2)",
     // 737 where a character is outside of the small alphabet.
     text: (1600, Unit::Characters),
     window: "24 h by WhatsApp",

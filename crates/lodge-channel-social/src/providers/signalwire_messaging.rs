@@ -13,11 +13,8 @@ use std::sync::Arc;
 use url::Url;
 
 /// What a number at SignalWire can do. It carries no WhatsApp.
-pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HMAC-SHA1 of address and form",
-    window: "none",
-    ..compat::CAPABILITIES
-};
+pub(crate) const CAPABILITIES: Capabilities =
+    Capabilities { verified_by: "HMAC-SHA1 of address and form", window: "none", ..compat::CAPABILITIES };
 
 /// The least keys of its table; see [`crate::scratch`].
 pub(crate) const SCRATCH: &str = "project = \"0\"\ntoken = \"file:secret\"\nspace = \"a\"\n\

@@ -36,7 +36,7 @@ const UPDATES: [&str; 8] = [
 
 /// What a Telegram bot can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "secret token",
+    verified_by: "secret token in a header",
     text: (4096, Unit::Utf16),
     window: "none",
     public: false,

@@ -23,7 +23,7 @@ use url::Url;
 
 /// What such a number can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HMAC-SHA1, or SHA256 by a shared key, of address and form",
+    verified_by: "HMAC-SHA1, or HMAC-SHA256 by a shared key, of address and form",
     text: (1600, Unit::Characters),
     window: "24 h by WhatsApp",
     public: false,

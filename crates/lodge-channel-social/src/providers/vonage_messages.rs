@@ -39,7 +39,7 @@ const MOST_AGE: i64 = 300;
 
 /// What an application at Vonage can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HS256 token with the body's hash",
+    verified_by: "HS256 token with the body's hash; older forms by HMAC of their fields",
     // Of text messages; WhatsApp takes 4,096.
     text: (1000, Unit::Characters),
     window: "24 h by WhatsApp, Messenger and Instagram",

@@ -181,8 +181,8 @@ impl Account {
     }
 
     async fn call(&self, method: Method, path: &str, body: ApiBody<'_>) -> Result<ApiAnswer, DeliveryError> {
-        let wrong = |_| DeliveryError::new(Disposition::Never, "write the provider's address");
-        let url = self.api.base().join(path).map_err(wrong)?;
+        // What is signed is what is called.
+        let url = self.api.at(path)?;
         let credentials = &self.credentials(&method, &url);
         self.api.call(ApiCall { method, path, credentials, headers: Vec::new(), body }).await
     }

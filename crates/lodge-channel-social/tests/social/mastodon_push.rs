@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode};
 use lodge_channel::door::Door;
 use lodge_domain::NodeName;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ADDRESS: &str = "https://gw.example.test/hooks/page";
 
@@ -104,7 +104,7 @@ async fn a_push_makes_us_look_at_once_and_what_it_is_about_comes_in_once() {
     let (headers, mut body) = push(&keys, &words(4), false);
     *body.last_mut().unwrap() ^= 1;
     let calls = rig.intake.calls();
-    assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(rig.intake.calls(), calls, "what was not encrypted for us has no effect (t13)");
     rig.context.shutdown.cancel();
     task.await.unwrap().unwrap();
@@ -130,16 +130,39 @@ async fn whoever_is_told_looks_even_where_another_gateway_holds_the_account() {
 
 #[tokio::test]
 async fn f07_pushes_do_not_hurry_us_while_the_server_wants_to_be_left_alone() {
+    // Longer than we would wait anyway, and shorter than that.
+    for wait in [7200, 600] {
+        let (rig, keys) = subscribed().await;
+        rig.api.tell_later("/api/v1/notifications", 429, Some(wait), r#"{"error":"Too many requests"}"#);
+        let task = tokio::spawn(rig.tasks[1].start());
+        until("the first look", || rig.api.calls("/api/v1/notifications").len() == 1).await;
+        for _ in 0..20 {
+            let (headers, body) = push(&keys, &words(2), false);
+            assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::OK);
+        }
+        tokio::time::sleep(Duration::from_millis(2300)).await;
+        assert_eq!(rig.api.calls("/api/v1/notifications").len(), 1, "{wait}");
+        rig.context.shutdown.cancel();
+        task.await.unwrap().unwrap();
+    }
+}
+
+/// A stranger who mentions the account without end may not use up the calls that replies need.
+#[tokio::test]
+async fn f07_pushes_without_end_make_us_look_now_and_then() {
     let (rig, keys) = subscribed().await;
-    rig.api.tell_later("/api/v1/notifications", 429, Some(7200), r#"{"error":"Too many requests"}"#);
+    pages(&rig, &[json!([]), json!([]), json!([]), json!([]), json!([])]);
     let task = tokio::spawn(rig.tasks[1].start());
     until("the first look", || rig.api.calls("/api/v1/notifications").len() == 1).await;
-    for _ in 0..20 {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
         let (headers, body) = push(&keys, &words(2), false);
         assert_eq!(pushed(&rig, "aes128gcm", headers, body).await, StatusCode::OK);
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(rig.api.calls("/api/v1/notifications").len(), 1);
+    let most = 1 + (began.elapsed().as_millis() + 500) / 2000;
+    let looks = rig.api.calls("/api/v1/notifications").len();
+    assert!(looks > 1 && looks as u128 <= most, "{looks} of {most} in {:?}", began.elapsed());
     rig.context.shutdown.cancel();
     task.await.unwrap().unwrap();
 }
@@ -153,8 +176,6 @@ async fn the_subscription_is_shown_and_refused_without_the_right() {
     let state = registrar.status().await.unwrap();
     assert!(state.contains(&("subscription".to_owned(), ADDRESS.to_owned())), "{state:?}");
     assert!(state.contains(&("told of".to_owned(), "mention".to_owned())), "{state:?}");
-    rig.api.tell("/api/v1/push/subscription", 404, r#"{"error":"Record not found"}"#);
-    assert!(registrar.status().await.unwrap()[0].1.starts_with("none"));
     rig.api.tell(
         "/api/v1/push/subscription",
         403,
@@ -162,14 +183,35 @@ async fn the_subscription_is_shown_and_refused_without_the_right() {
     );
     let problem = registrar.register(ADDRESS).await.unwrap_err();
     assert!(problem.reason.contains("scopes") && problem.remedy.contains("`push`"), "{problem:?}");
-    // Another token has other keys: what is encrypted for the old ones is not believed any more.
-    let before = subscribe(&rig).await;
-    let other = [("ACCESS".to_owned(), "another".to_owned())].into();
-    let other = Rig::with("mastodon", json!({"push": true}), Value::Null, other).await;
-    let (headers, body) = push(&before, &words(1), false);
-    assert_eq!(pushed(&other, "aes128gcm", headers, body).await, StatusCode::UNAUTHORIZED);
     let off = Rig::new("mastodon", Value::Null).await;
     assert!(off.settings.registrar(&off.context).unwrap().is_none(), "nobody is asked to push");
+}
+
+/// A server takes any 4xx but two for the end of the subscription.
+#[tokio::test]
+async fn a_push_for_another_token_is_not_believed_and_ends_no_subscription() {
+    let (rig, before) = subscribed().await;
+    let other = [("ACCESS".to_owned(), "another".to_owned())].into();
+    let other = Rig::with("mastodon", json!({"push": true}), Value::Null, other).await;
+    for older in [false, true] {
+        let (headers, body) = push(&before, &words(1), older);
+        let encoding = if older { "aesgcm" } else { "aes128gcm" };
+        let status = pushed(&other, encoding, headers, body).await;
+        assert_eq!((status, other.intake.calls()), (StatusCode::SERVICE_UNAVAILABLE, 0), "{encoding}");
+    }
+    pages(&other, &[json!([mention(1)]), json!([])]);
+    other.look().await.unwrap();
+    assert_eq!(texts(&other), ["number 1"], "the look finds what it was about");
+    // Who the token belongs to now has no subscription, and the operator is told what to do.
+    let registrar = other.settings.registrar(&other.context).unwrap().unwrap();
+    other.api.tell("/api/v1/push/subscription", 404, r#"{"error":"Record not found"}"#);
+    let said = registrar.status().await.unwrap();
+    assert!(said[0].1.starts_with("none for this token: `lodge webhook register`"), "{said:?}");
+    // Where the API is said to be is no part of the keys.
+    let (headers, body) = push(&before, &words(1), false);
+    let moved = Rig::new("mastodon", json!({"push": true})).await;
+    assert_ne!(moved.api.base, rig.api.base);
+    assert_eq!(pushed(&moved, "aes128gcm", headers, body).await, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use crate::rig::{Rig, item, messenger, reports, value, whatsapp};
 use axum::http::StatusCode;
+use lodge_channel::Door;
 use lodge_domain::delivery::OutboundState;
-use lodge_domain::{Disposition, HandleKind, PartyHandle, SignedDuration};
+use lodge_domain::{Disposition, HandleKind, NodeName, PartyHandle, SignedDuration};
 use serde_json::{Value, json};
 
 async fn conversation() -> Rig {
@@ -149,6 +150,31 @@ async fn f07_nobody_is_written_to_faster_than_the_provider_takes_it_and_others_g
     rig.replier.send(&rig.reply("other", "hi")).await.unwrap();
     rig.clock.advance(SignedDuration::from_secs(3));
     rig.replier.send(&late).await.unwrap();
+}
+
+#[tokio::test]
+async fn f07_two_gateways_of_one_store_keep_one_pace() {
+    let rig = Rig::new("x", Value::Null).await;
+    let mut other = rig.context.clone();
+    other.node = NodeName::parse("b").unwrap();
+    let other = rig.settings.build(other).unwrap().replier.unwrap();
+    let to = |count: u32| {
+        let party = PartyHandle::new(HandleKind::Account, (1000 + count).to_string());
+        let return_path = rig.replier.path_to(&party, None).unwrap();
+        rig.reply_by(return_path, &format!("k{count}"), "hi")
+    };
+    for count in 0..15 {
+        let replier = if count % 2 == 0 { &rig.replier } else { &other };
+        replier.send(&to(count)).await.unwrap();
+    }
+    for replier in [&rig.replier, &other] {
+        let error = replier.send(&to(15)).await.unwrap_err();
+        assert_eq!(error.disposition, Disposition::Later { after: Some(SignedDuration::from_secs(900)) });
+        assert!(error.detail.unwrap().contains("15 within 900 s to everybody"));
+    }
+    assert_eq!(rig.api.calls("/messages").len(), 15, "nobody had to tell them");
+    rig.clock.advance(SignedDuration::from_secs(900));
+    other.send(&to(15)).await.unwrap();
 }
 
 #[tokio::test]

@@ -101,6 +101,7 @@ impl Rig {
             intake: intake.clone(),
             state: store.clone(),
             leases: store.clone(),
+            budgets: store.clone(),
             timelines: store.clone(),
             files: Arc::new(Links),
             hours: Arc::default(),
@@ -167,6 +168,11 @@ impl Rig {
 
     /// A reply to the last contact.
     pub(crate) fn reply(&self, key: &str, text: &str) -> OutboundMessage {
+        self.reply_by(self.way(), key, text)
+    }
+
+    /// A reply that goes this way.
+    pub(crate) fn reply_by(&self, return_path: ReturnPath, key: &str, text: &str) -> OutboundMessage {
         let envelope = EnvelopeId::of_contact(&[1; 32]);
         let conversation = ConversationId::founded_by(&envelope);
         OutboundMessage {
@@ -176,7 +182,7 @@ impl Rig {
             inbox: self.context.inbox.name.clone(),
             reference: Reference::derive(&conversation, 0),
             conversation,
-            return_path: self.way(),
+            return_path,
             subject: None,
             text: text.to_owned(),
             html: None,

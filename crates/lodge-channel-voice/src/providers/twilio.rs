@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What Twilio can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
-    verified_by: "HMAC-SHA1 of address and form",
+    verified_by: "HMAC-SHA1, or HMAC-SHA256 by a shared key, of address and form",
     hears: true,
     records: true,
     transcribes: true,

@@ -156,6 +156,7 @@ impl Plan {
             intake: Arc::clone(intake) as Arc<dyn Intake>,
             state: Arc::clone(state) as Arc<dyn InboxState>,
             leases: state.clone(),
+            budgets: state.clone(),
             timelines: state.clone(),
             files: Arc::new(NoFiles),
             hours: Arc::default(),

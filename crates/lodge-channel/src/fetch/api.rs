@@ -45,6 +45,9 @@ pub enum ApiError {
 /// Calls one provider's API.
 #[derive(Clone)]
 pub struct ApiClient {
+    /// As it is configured: where calls without a path go.
+    named: Url,
+    /// The same as a folder, below which all others lie.
     base: Url,
     client: Client,
 }
@@ -120,7 +123,8 @@ impl ApiClient {
             base.set_path(&format!("{}/", base.path()));
         }
         let client = super::builder(settings.deadline).build();
-        Ok(Self { base, client: client.map_err(|error| ApiError::Client(innermost(&error)))? })
+        let named = settings.base.clone();
+        Ok(Self { named, base, client: client.map_err(|error| ApiError::Client(innermost(&error)))? })
     }
 
     /// Where it is.
@@ -129,19 +133,29 @@ impl ApiClient {
         &self.base
     }
 
+    /// The address of a path below the base; without a path, the base to the letter, with the query that it may have.
+    ///
+    /// # Errors
+    /// Where it would lead elsewhere: out of the base, or by dots to another call than the one that is written there.
+    pub fn at(&self, path: &str) -> Result<Url, DeliveryError> {
+        let path = path.trim_start_matches('/');
+        if path.is_empty() {
+            return Ok(self.named.clone());
+        }
+        let named = path.split(['?', '#']).next().unwrap_or_default();
+        // Below the base in any case: a colon in the first part of a path would make it an address of its own.
+        let url =
+            self.base.join(&format!("./{path}")).ok().filter(|_| !named.split(['/', '\\']).any(is_dots));
+        let held = url.filter(|url| super::Origin::of(&self.base).is_some_and(|base| base.holds(url)));
+        held.ok_or_else(wrong)
+    }
+
     /// Makes one call.
     ///
     /// # Errors
     /// Where no answer came: in doubt unless not even a connection was made.
     pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiAnswer, DeliveryError> {
-        let wrong = || DeliveryError::new(Disposition::Never, "write the provider's address");
-        // Below the base in any case: a colon in the first part of a path would make it an address of its own.
-        let below = format!("./{}", call.path.trim_start_matches('/'));
-        let url = self.base.join(&below).map_err(|_| wrong())?;
-        // A path of ours never leaves the base, whatever stands in it.
-        if !super::Origin::of(&self.base).is_some_and(|base| base.holds(&url)) {
-            return Err(wrong());
-        }
+        let url = self.at(call.path)?;
         let mut request = self.client.request(call.method, url);
         request = match call.credentials {
             Credentials::None => request,
@@ -179,6 +193,17 @@ impl ApiClient {
         let response = request.send().await.map_err(|error| unreached(&error))?;
         read(response).await
     }
+}
+
+fn wrong() -> DeliveryError {
+    DeliveryError::new(Disposition::Never, "write the provider's address")
+}
+
+/// Whether a part of a path means its own place or the one above, which an escaped full stop does as well (WHATWG URL,
+/// section 4.1): a stranger's `..` stays one however it is written.
+fn is_dots(part: &str) -> bool {
+    let plain: String = part.chars().filter(|c| !c.is_control() && *c != ' ').collect();
+    matches!(plain.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 async fn read(mut response: reqwest::Response) -> Result<ApiAnswer, DeliveryError> {

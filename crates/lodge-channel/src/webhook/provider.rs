@@ -134,8 +134,14 @@ pub trait Provider: Send + Sync {
     /// Whether the provider made this request. Pure, over the raw bytes.
     ///
     /// # Errors
-    /// [`Forged`] where it did not; answered 401, and nothing is kept.
+    /// [`Forged`] where it did not; answered by [`disbelief`](Provider::disbelief), and nothing is kept.
     fn verify<'r>(&self, request: &'r Unverified, now: Timestamp) -> Result<Verified<'r>, Forged>;
+
+    /// What whoever made a request that is not believed is told: 401, and nothing more. A provider for whom that is the end of
+    /// what it was asked for says to come back instead; nothing is kept either way.
+    fn disbelief(&self) -> Answer {
+        Answer::empty(StatusCode::UNAUTHORIZED)
+    }
 
     /// Everything that came in with the request, in order. What is not understood is a contact flagged `unparsed`, never an
     /// error.

@@ -137,7 +137,7 @@ impl Desk {
         self.provider.prepare(request).await.map_err(later)?;
         let verified = self.provider.verify(request, self.clock.now()).map_err(|forged| {
             tracing::warn!(inbox = %self.inbox, reason = forged.0, "a webhook was not believed");
-            self.refused("not verified", Answer::empty(StatusCode::UNAUTHORIZED))
+            self.refused("not verified", self.provider.disbelief())
         })?;
         let inbound = self.provider.parse(&verified).await.map_err(later)?;
         let outcomes =

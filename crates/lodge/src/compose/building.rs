@@ -12,7 +12,7 @@ use lodge_blobs::FolderBlobs;
 use lodge_channel::net::TcpConnector;
 use lodge_channel::{Arrival, Context, FileLinks, Importer, Neighbour, Parts as DoorParts, Probe, Problem};
 use lodge_domain::ports::{
-    Blobs, Clock, CoreCommands, DeadLetter, DeadLetters, Entropy, InboxState, Intake, Leases, Store,
+    Blobs, Budgets, Clock, CoreCommands, DeadLetter, DeadLetters, Entropy, InboxState, Intake, Leases, Store,
     Timelines,
 };
 use lodge_domain::{
@@ -182,6 +182,7 @@ impl Building {
             hours: Arc::clone(&self.checked.hours),
             state: Arc::clone(store) as Arc<dyn InboxState>,
             leases: Arc::clone(store) as Arc<dyn Leases>,
+            budgets: Arc::clone(store) as Arc<dyn Budgets>,
             dead_letters: Arc::clone(store) as Arc<dyn DeadLetters>,
             blobs: self.blobs(),
             clock: self.clock(),

@@ -11,12 +11,14 @@ use lodge_domain::DeliveryError;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::sync::Notify;
-use url::Url;
 
 /// How pushes are encrypted: as they are now, and as they were until Mastodon 4.4.
 pub(super) const ENCODINGS: &[&str] = &["aes128gcm", "aesgcm"];
 const PATH: &str = "api/v1/push/subscription";
+/// When whoever pushed what cannot be opened may come back.
+pub(super) const DISBELIEVED: Duration = Duration::from_secs(60);
 
 /// Where the server pushes.
 pub(super) struct Inlet {
@@ -26,10 +28,10 @@ pub(super) struct Inlet {
 }
 
 impl Inlet {
-    /// The subscription belongs to the token at the server, and so do its keys here.
-    pub(super) fn new(token: &SecretString, base: &Url) -> Result<Self, Problem> {
+    /// The subscription belongs to the token at the server, and so do its keys here, wherever its API is said to be.
+    pub(super) fn new(token: &SecretString) -> Result<Self, Problem> {
         let empty = || Problem::new("access_token", "it is empty", "write the account's token");
-        let keys = PushKeys::derive(token, &format!("mastodon {base}")).ok_or_else(empty)?;
+        let keys = PushKeys::derive(token, "mastodon").ok_or_else(empty)?;
         Ok(Self { keys, news: Notify::new() })
     }
 }
@@ -89,7 +91,7 @@ impl Registrar for Account {
     async fn status(&self) -> Result<Vec<(String, String)>, Problem> {
         let answer = self.subscription(Method::GET, ApiBody::Empty).await?;
         if answer.status == 404 {
-            let none = "none: `lodge webhook register` asks for one; until then it is asked every so often";
+            let none = "none for this token: `lodge webhook register` asks for one; until then it is asked every so often";
             return Ok(vec![("subscription".to_owned(), none.to_owned())]);
         }
         let answer = self.checked(answer)?;

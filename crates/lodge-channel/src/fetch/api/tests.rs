@@ -102,3 +102,26 @@ async fn a_colon_in_a_path_is_one_and_no_path_is_the_base() {
     }
     assert_eq!(call(&client, "").await.unwrap().status, 404);
 }
+
+#[tokio::test]
+async fn t51_what_others_wrote_in_a_path_stays_in_its_place() {
+    let client = client().await;
+    for name in ["..", "."] {
+        let path = format!("users/{}/200", escaped(name));
+        assert!(call(&client, &path).await.is_err(), "{path}");
+    }
+    for path in ["a/%2E%2E/200", "a/%2e./200", "a/.\t./200", "a/..\\200", "./200", "200/%2E", "a/.. "] {
+        assert!(call(&client, path).await.is_err(), "{path:?}");
+    }
+    for path in ["a../200", "a/.../200", "a/..b/200", "%2E%2E%2E/200", "200?a=../b", "200#/.."] {
+        assert_eq!(call(&client, path).await.unwrap().status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_path_is_the_base_to_the_letter() {
+    let base = Url::parse("https://core.example/replies?code=a").unwrap();
+    let client = ApiClient::new(&ApiSettings { base, deadline: Duration::from_secs(1) }).unwrap();
+    assert_eq!(client.at("").unwrap().as_str(), "https://core.example/replies?code=a");
+    assert_eq!(client.at("b").unwrap().as_str(), "https://core.example/replies/b");
+}

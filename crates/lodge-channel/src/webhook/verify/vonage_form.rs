@@ -36,12 +36,15 @@ impl VonageForms {
     }
 
     /// Whether Vonage signed the fields of a posted form: `&key=value` of each but `sig`, in order, `&` and `=` inside of
-    /// values written as `_`.
+    /// values written as `_`. Names are signed as they are: one with a border in it could swallow others.
     ///
     /// # Errors
     /// [`Forged`] where it did not.
     pub fn verify<'r>(&self, request: &'r Unverified) -> Result<Verified<'r>, Forged> {
         let form = Form::parse(request.signed_body());
+        if form.pairs().iter().any(|(key, _)| key.contains(['&', '='])) {
+            return Err(Forged("a field's name holds what stands between fields"));
+        }
         let signed: String = ordered(&form)
             .into_iter()
             .filter(|(key, _)| *key != "sig")
@@ -145,5 +148,22 @@ mod tests {
         assert!(none.verify(&request(&of_nothing)).is_err());
         let hmac = HEXLOWER.encode(&hmac_md5(b"", b"&a=1&b=x_y"));
         assert!(none.verify(&request(&hmac)).is_err());
+    }
+
+    #[test]
+    fn t17_no_field_is_hidden_in_the_name_of_another() {
+        let forms = VonageForms::new(&[SecretString::from("secret")], false);
+        let sig = HEXLOWER.encode(&hmac_md5(b"secret", b"&id=1&text=no&to=2"));
+        let verify = |fields: &str| {
+            let body = format!("{fields}&sig={sig}").into_bytes();
+            let request = Unverified::new(Method::POST, "/hooks/a", "", None, HeaderMap::new());
+            forms.verify(&request.with_body(body.into())).is_ok()
+        };
+        assert!(verify("id=1&text=no&to=2") && verify("to=2&text=no&id=1"));
+        for moved in
+            ["id=1&text%3Dno%26to=2", "id%3D1%26text=no&to=2", "id=1&text=no%26to%3D2", "id=1&text=no"]
+        {
+            assert!(!verify(moved), "{moved}");
+        }
     }
 }

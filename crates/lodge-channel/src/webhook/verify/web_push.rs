@@ -22,7 +22,8 @@ const HEADER: usize = 21;
 const POINT: usize = 65;
 const SALT: usize = 16;
 const AUTH: usize = 16;
-const BROKEN: Forged = Forged("it was not encrypted for us by whom we subscribed to");
+const BROKEN: Forged =
+    Forged("it was not encrypted for us by whom we subscribed to; `lodge webhook status` tells more");
 
 /// The key and the secret by which one subscription's pushes are opened.
 pub struct PushKeys {
