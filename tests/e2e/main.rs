@@ -52,7 +52,6 @@ mod voice_audio;
 mod voice_calls;
 mod voice_commands;
 mod voice_every_provider;
-mod voice_plivo;
 /// The signatures of telephony providers, which the channel's own tests make, too.
 #[cfg(test)]
 #[path = "../../crates/lodge-channel-voice/src/tests/sign.rs"]
