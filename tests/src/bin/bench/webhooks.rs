@@ -133,6 +133,7 @@ fn door(store: Arc<EmbeddedStore>) -> Result<Router> {
         intake: Arc::new(Hallway(store.clone())),
         state: store.clone(),
         leases: store.clone(),
+        budgets: store.clone(),
         timelines: store.clone(),
         files: Arc::new(NoFiles),
         hours: Arc::default(),
