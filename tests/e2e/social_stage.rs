@@ -35,8 +35,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Script {
     fn row(&self, call: &Call) -> Option<&Row> {
-        let inbox = call.path.split('/').nth(1)?;
-        self.rows.iter().find(|row| row.inbox == inbox)
+        self.rows.iter().find(|row| asks(row, call))
     }
 
     fn answer(&self, call: &Call, number: usize) -> Option<(u16, Value)> {
@@ -65,6 +64,11 @@ impl Script {
         };
         Some((200, answer))
     }
+}
+
+/// Whether a call is made to the row's API.
+fn asks(row: &Row, call: &Call) -> bool {
+    call.path.split('/').nth(1) == Some(row.inbox)
 }
 
 /// Whether a call asks to send something.
@@ -177,16 +181,13 @@ impl Stage {
 
     /// What this row's API was asked to send.
     pub(crate) fn sent(&self, row: &Row) -> Vec<Call> {
-        let below = format!("/{}/", row.inbox);
         let calls = self.api.calls().into_iter();
-        calls.filter(|call| call.path.starts_with(&below) && sends(row, call)).collect()
+        calls.filter(|call| asks(row, call) && sends(row, call)).collect()
     }
 
     /// Whether this row's API was asked for news, and had some.
     pub(crate) fn was_asked(&self, row: &Row) -> bool {
-        let below = format!("/{}/", row.inbox);
-        let shown =
-            |call: &Call| call.path.starts_with(&below) && call.answer.to_string().contains(row.handle);
+        let shown = |call: &Call| asks(row, call) && call.answer.to_string().contains(row.handle);
         self.api.calls().iter().any(|call| call.method == "GET" && shown(call))
     }
 

@@ -140,7 +140,7 @@ pub(super) const ROWS: &[Row] = &[
         handle: "ann",
         words: "The printer is on fire",
         sends: Sends {
-            path: "/webhook/",
+            path: "/webhook",
             words: "/data/text",
             to: ("/data/to", "ann"),
             key: Key::Standard,
